@@ -1,7 +1,7 @@
-"""Finds ordinary nouns of a question that the documents never mention: bananas in a report, umbrellas in a manual.
+"""Finds ordinary nouns in a question that the documents never mention: bananas in a report, umbrellas in a manual.
 
-A noun is absent if no document that is searched contains any form of it, and no word of the best sentences is close to
-it in meaning.
+A noun is absent if none of the documents searched contains any form of it, and no word in the best sentences is close
+to it in meaning.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from rag.reader import Evidence
 from rag.records import Vectors
 from rag.settings import DoubtSettings
 
-READ_SENTENCES: Final = 4  # of the evidence, from the first, whose words are compared
-MAX_WORDS: Final = 100  # of these sentences
+READ_SENTENCES: Final = 4  # best sentences of the evidence whose words are compared
+MAX_WORDS: Final = 100  # characters of these sentences
 _WORD: Final = re.compile(r"(?<![\w'’-])[^\W\d_]{3,}(?![\w-])")
 _ENDINGS: Final = ("s", "es", "d", "ed", "ing", "r", "er", "al", "ly")
-# Words of many topics: their mean vector is what all words of a script have in common.
+# Words from many topics: their mean vector is what all words of a script have in common.
 _REFERENCE: Final = {
     False: "table river doctor money winter idea school music engine law bread child color war tree paper".split(),
     True: "桌子 河流 医生 钱 冬天 主意 学校 音乐 发动机 法律 面包 孩子 颜色 战争 树 纸".split(),
@@ -72,7 +72,7 @@ class AbsentNouns:
         ]
 
     def _nearness(self, nouns: Sequence[str], said: Sequence[str], *, chinese: bool) -> list[float]:
-        """For each noun, its largest cosine with any of the words `said`, the mean of their script subtracted."""
+        """For each noun, its largest cosine with any of the words `said`, with the script's mean subtracted."""
         if not said:
             return [-1.0] * len(nouns)
         vectors = self.embedder.passages([*nouns, *said], urgent=True) - self._means[chinese]
@@ -87,7 +87,7 @@ class AbsentNouns:
 
 
 def nouns_in(question: str) -> list[str]:
-    """The ordinary nouns of a question as written, without repetitions."""
+    """The ordinary nouns in a question as written, each once."""
     question = without_instructions(question[:MAX_QUESTION_CHARACTERS])
     if mainly_chinese(question):
         found = [word.text for word in han_words(question) if word.noun and not word.frequent]
@@ -97,7 +97,7 @@ def nouns_in(question: str) -> list[str]:
 
 
 def is_absent(noun: str, comparison: Comparison) -> bool:
-    """Whether no form of a noun is in the documents that the question names or, if it names none, in any searched."""
+    """Whether no form of a noun is in the documents that the question names or, failing that, in any searched."""
     if mainly_chinese(noun):  # its pairs of characters
         return any(not _is_held(term, comparison) for term in terms(noun))
     forms = {noun, *terms(noun), stem(noun)}
@@ -113,7 +113,7 @@ def _is_held(term: str, comparison: Comparison) -> bool:
 
 
 def _words_of(evidence: Sequence[Evidence], *, chinese: bool) -> list[str]:
-    """The words of sentences that can be near a noun, each once."""
+    """The words in sentences that a noun could be close to, each once."""
     text = "\n".join(found.text for found in evidence)
     if chinese:
         words = [word.text for word in han_words(text) if word.known]

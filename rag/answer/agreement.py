@@ -10,7 +10,7 @@ from rag.records import ShortAnswer
 
 
 def contradict(one: ShortAnswer, other: ShortAnswer) -> bool:
-    """Whether both state amounts, and none of one is that of the other, rounded to the digits it is printed with."""
+    """Whether both state amounts, but none of one equals one of the other, rounded to the digits it is printed with."""
     amounts, others = _amounts(one), _amounts(other)
     return bool(amounts and others) and not any(starmap(_is_same, product(amounts, others)))
 

@@ -1,7 +1,7 @@
-"""Question + sources -> the sentences that may answer, best first. Whether they do is judged in `doubt.py`.
+"""Question + sources -> the sentences that may answer, best first. `doubt.py` judges whether they do.
 
 A sentence is scored by the cosine of its embedding with the question's, and by the share of the question's terms that
-it holds, weighted by IDF. Cosines of different embedders and languages do not compare, so they are rescaled with
+it contains, weighted by IDF. Cosines of different embedders and languages are not comparable, so they are rescaled with
 reference pairs: 0 is the mean cosine of unrelated sentences, 1 that of questions and their answers.
 """
 
@@ -29,7 +29,7 @@ from rag.settings import AnswerSettings
 from rag.store.sentences import StoredSentences
 
 NOBODY: Mapping[str, str] = MappingProxyType({})
-MIN_SCALE = 0.05  # least difference between the mean cosines of related and unrelated pairs that is divided by
+MIN_SCALE = 0.05  # smallest difference between the mean cosines of related and unrelated pairs to divide by
 
 # Questions with answers that do not repeat their words, by whether they are Chinese.
 REFERENCE_PAIRS = {
@@ -72,15 +72,15 @@ class _Candidate:
 
     source: Source
     text: str
-    asked_terms: set[str]  # terms of the questions in it
-    asked_terms_nearby: set[str]  # the same, the sentence before it included
+    asked_terms: set[str]  # the questions' terms in it
+    asked_terms_nearby: set[str]  # the same, including the sentence before it
 
 
 class EvidenceScorer:
     """Finds the sentences that answer, with one embedder."""
 
     def __init__(self, embedder: Embeds, settings: AnswerSettings, stored: StoredSentences | None = None) -> None:
-        """Embeds the reference pairs. `stored`: vectors of sentences that were made before."""
+        """Embeds the reference pairs. `stored`: sentence vectors made earlier."""
         self.embedder, self._settings = embedder, settings
         self.sentence_vectors = SentenceVectors(embedder, stored)
         questions = {
@@ -105,12 +105,12 @@ class EvidenceScorer:
         owners: Mapping[str, str] = NOBODY,
         stop: threading.Event | None = None,
     ) -> list[Evidence]:
-        """The sentences of the first sources, best answer first; results of several questions are interleaved.
+        """The sentences of the first sources, best answer first; for several questions, their results are interleaved.
 
-        `vectors`: (questions, d), unit rows; `term_weight`: the IDF of a term in the library that is asked; `owners` of
-        the documents, by id, "" for those that it lacks. The order also counts the source's score and the sentence
-        before, which often names what "it" is. The answerability judges the sentence alone, for the question it answers
-        best. Raises Stopped once `stop` is set.
+        `vectors`: (questions, d), unit rows; `term_weight`: the IDF of a term in the library asked; `owners`: of the
+        documents, by id, "" for those not in it. The order also depends on the source's score and the sentence before,
+        which often names what "it" is. The answerability judges the sentence alone, for the question it answers best.
+        Raises Stopped once `stop` is set.
         """
         candidates = self._candidates(sources, {term for question in questions for term in terms(question)})
         if not candidates:
@@ -164,7 +164,7 @@ class EvidenceScorer:
         return max(scale.related - scale.unrelated, MIN_SCALE)
 
     def _candidates(self, sources: Sequence[Source], asked: Collection[str]) -> list[_Candidate]:
-        """The different sentences of the first sources; if there are too many, those with the most asked terms."""
+        """The different sentences of the first sources; if too many, those with most of the questions' terms."""
         candidates: list[_Candidate] = []
         seen: set[str] = set()
         for source in sources[: self._settings.evidence_sources]:

@@ -1,4 +1,4 @@
-"""A question from start to end: what is searched, what is answered, and how far the answer can be relied on."""
+"""A question from start to finish: what is searched, what is answered, and how reliable the answer is."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ from rag.retrieve.retriever import Retriever
 from rag.settings import Settings
 from rag.store.database import Store
 
-_Candidate = tuple[ShortAnswer, list[Evidence]]  # a short answer, and what it stands in
+_Candidate = tuple[ShortAnswer, list[Evidence]]  # a short answer, and what it is taken from
 
 
 class Answerer:
@@ -69,10 +69,10 @@ class Answerer:
         self._phrases, self._last_read = phrases, LastRead()
 
     def answer(self, asked: Asked, reader: Reader, sampling: Sampling, stop: threading.Event) -> Iterator[Event]:
-        """One Found, Pieces as they come, one Answer.
+        """One Found, Pieces as they arrive, one Answer.
 
-        Raises QuestionRefused, also after Found if the question leaves no room for sources, ReaderError, and Stopped
-        if `stop` was set before the reader began.
+        Raises ReaderError, Stopped if `stop` was set before the reader began, and QuestionRefused, which can also come
+        after Found if the question leaves no room for sources.
         """
         began = time.monotonic()
         preferences, mentioned = asked.options.preferences, self._mentioned(asked)
@@ -88,7 +88,7 @@ class Answerer:
         capacity = context.capacity()
         found = self.retrieve(asked, capacity.sources, capacity.full_pages)
         raise_if_set(stop)
-        # A figure of accounts or a fact may stand on pages that are not among the sources.
+        # A figure of accounts or a fact may be on pages that are not among the sources.
         placed = self._metric(asked, found) or self.fact(asked, found)
         if placed is not None:
             found = replace(found, sources=placed.at_most(preferences.sources))
@@ -122,7 +122,7 @@ class Answerer:
         )
 
     def again(self, asked: Asked, sources: tuple[Source, ...]) -> Retrieved:
-        """A question with the sources of another one, instead of a search."""
+        """A question with the sources of another one, without a search."""
         named = self._retriever.searching.named_documents(asked.question, asked.scope)
         question = asked.question
         return Retrieved((question,), (question,), np.zeros((1, 0), np.float32), sources, named, self.tables(asked))
@@ -137,7 +137,7 @@ class Answerer:
         return (figure[0], found.sources) if figure else None
 
     def forget(self, document: DocumentKey) -> None:
-        """Drop all that is kept of a document, which was removed or has changed."""
+        """Drop everything kept of a document that was removed or has changed."""
         self._statements.forget(document)
         self._last_read.forget(document[1])
         self._tables.forget(document)
@@ -153,7 +153,7 @@ class Answerer:
         anyway: bool = False,
         preferences: Preferences = DEFAULT_PREFERENCES,
     ) -> Doubt:
-        """The doubt about an answer; the cells of a sure figure answer even if no sentence does."""
+        """The doubt about an answer. The cells of a sure figure count as an answer even if no sentence does."""
         short, evidence, odds = findings
         absent = self._absent.find(comparison, evidence)
         settings = preferences.answering(self._settings.answering)
@@ -184,7 +184,7 @@ class Answerer:
         return self._without_statement(doubt, findings.short, asked, found)
 
     def _without_statement(self, doubt: Doubt, short: ShortAnswer | None, asked: Asked, found: Retrieved) -> Doubt:
-        """The doubt, lowered to the closest if no statement of the company has the year asked for."""
+        """The doubt, lowered to the closest if no statement of the company is for the year asked about."""
         sure = short is not None and short.sure
         if sure or doubt.state is not AnswerState.ANSWER or not self._settings.answering.short.accounts:
             return doubt
@@ -200,7 +200,7 @@ class Answerer:
     def _whole(
         self, asked: Asked, mentioned: frozenset[str], context: ModelContext
     ) -> tuple[WholeReading, Parts] | None:
-        """How a model reads whole documents, if the question is about them."""
+        """How a model reads whole documents, if the question is about them; else None."""
         kind = whole_request(asked.question)
         if kind is None:
             return None
@@ -210,7 +210,7 @@ class Answerer:
     def _read_whole(
         self, asked: Asked, reading: WholeReading, documents: Parts, reader: Reader, stop: threading.Event
     ) -> Iterator[Event]:
-        """A model's answer to a request over whole documents, which it reads in parts if they do not fit."""
+        """A model's answer to a request over whole documents, read in parts if they do not fit."""
         began = time.monotonic()
         yield Found(documents.sources, asked.question)
         checker = AnswerChecker(documents.sources, self._settings.answering)
@@ -223,7 +223,7 @@ class Answerer:
     def _summarise(
         self, asked: Asked, summary: Summary, reader: Reader, context: ModelContext, stop: threading.Event
     ) -> Iterator[Event]:
-        """The answer to a request about whole documents: the reader's, or without a model the chosen sentences."""
+        """The answer to a request about whole documents: the reader's or, without a model, selected sentences."""
         began = time.monotonic()
         yield Found(summary.sources, asked.question, (), reader.writes_markdown)
         quoted = (paragraph if n == 0 else f"\n\n{paragraph}" for n, paragraph in enumerate(summary.paragraphs))
@@ -257,9 +257,9 @@ class Answerer:
         return likelihood(self.compare(asked, found), evidence, self.scorer.unit, doubt, odds)
 
     def retrieve(self, asked: Asked, count: int | None = None, full_pages: int | None = None) -> Retrieved:
-        """At most `count` sources of a question, completed from the conversation; by default as many as preferred.
+        """At most `count` sources for a question, completed from the conversation; by default as many as preferred.
 
-        `full_pages`: how many of them are extended to their whole page; by default as in the settings.
+        `full_pages`: how many of them are extended to their whole page; by default as configured.
         """
         limit, retrieval = self._settings.limits.question_characters, self._settings.retrieval
         complete = asked.options.complete
@@ -273,7 +273,7 @@ class Answerer:
         return Retrieved(query.texts, query.searched, vectors, tuple(sources), named, self.tables(asked))
 
     def compare(self, asked: Asked, found: Retrieved) -> Comparison:
-        """The question beside its sources, to tell what they lack."""
+        """The question compared with its sources, to find what they lack."""
         library = KnownLibrary(
             named=found.named,
             term_weight=self._term_weight(asked),
@@ -283,7 +283,7 @@ class Answerer:
         return Comparison(found.queries[0], found.sources, library, self._settings.answering.doubt)
 
     def tables(self, asked: Asked) -> SourceTables:
-        """The tables on the pages of sources."""
+        """Looks up the tables on the pages of sources."""
         return SourceTables(self._tables, asked.scope.owner)
 
     def _first_page(self, owner: str, source: Source) -> str:
@@ -308,7 +308,7 @@ class Answerer:
         placed: DocumentAnswer | None = None,
         stop: threading.Event | None = None,
     ) -> Findings:
-        """The figure, or else the phrase, that answers, and what it stands in; no short answer to several questions."""
+        """The figure or else the phrase that answers, and where it is from; no short answer to several questions."""
         question, several = found.queries[0], len(found.queries) > 1
         short = self._settings.answering.short
         figure: _Candidate | None = None
@@ -343,9 +343,9 @@ class Answerer:
     def _likelier(
         self, figure: _Candidate | None, phrase: _Candidate | None, evidence: list[Evidence]
     ) -> tuple[ShortAnswer | None, list[Evidence]]:
-        """The likelier of two short answers, but no phrase in place of a figure that had to be worked out.
+        """The likelier of two short answers, but never a phrase instead of a figure that had to be computed.
 
-        A figure that is uncertain shows its rows and the best sentences: so does one that a phrase contradicts.
+        For an uncertain figure, its rows and the best sentences are shown; also for one that a phrase contradicts.
         """
         if figure is None:
             return phrase or (None, evidence)
@@ -357,7 +357,7 @@ class Answerer:
         return short, [*rows, *(one for one in evidence if one.text not in quoted)]
 
     def _outweighs(self, phrase: ShortAnswer, figure: ShortAnswer) -> bool:
-        """Whether a phrase answers rather than a figure."""
+        """Whether a phrase should be preferred to a figure."""
         if figure.formula or phrase.confidence < figure.confidence:
             return False
         could_be_right = figure.confidence >= self._settings.answering.figures.doubt_confidence
@@ -373,16 +373,16 @@ class Answerer:
         return self.scorer.find_evidence(questions, vectors, found.sources, weight, owners, stop)
 
     def _coverage(self, asked: Asked) -> Coverage:
-        """The share of the passages of each document of the person who asks that have a term."""
+        """The share of each document's passages that contain a term, for documents the person can see."""
         return lambda term: self._retriever.searching.coverage(term, asked.scope)
 
     def _term_weight(self, asked: Asked) -> TermWeight:
-        """The IDF of terms in the library of the person who asks."""
+        """The IDF of terms in the person's library."""
         return lambda term: self._retriever.searching.idf(term, asked.scope)
 
 
 def _headed(doubt: Doubt, short: ShortAnswer | None, found: Retrieved, checker: AnswerChecker) -> HeadedRows:
-    """What is quoted, rows with their headings, unless a short answer shows them as a table."""
+    """What is quoted, with headings added to rows, unless a short answer shows them as a table."""
     shown = short is not None and short.table is not None
     return with_headings(doubt.quoted, found.sources, found.tables, checker.claims, shown=shown)
 

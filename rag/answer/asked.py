@@ -1,4 +1,4 @@
-"""A question as it was asked, what was retrieved for it, and what was found in the sources. Plain data."""
+"""A question as asked, what was retrieved for it, and what was found in the sources. Plain data."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rag.records import DEFAULT_OPTIONS, AskOptions, ShortAnswer, Source, Vector
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question and the circumstances it was asked in."""
+    """A question, and the circumstances in which it was asked."""
 
     question: str  # validated
     scope: Scope
     history: tuple[Turn, ...] = ()  # earlier turns, oldest first
     options: AskOptions = DEFAULT_OPTIONS
-    person: str = ""  # who asks; "" if that is not known
+    person: str = ""  # who asks; "" if not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +51,4 @@ class Findings(NamedTuple):
 
     short: ShortAnswer | None
     evidence: list[Evidence]  # best first
-    odds: float | None = None  # that a span answers, as a logarithm; None if that is not known
+    odds: float | None = None  # logarithm of the odds that a span answers; None if not known

@@ -1,7 +1,7 @@
-"""Answer + sources -> each sentence with its claim checked, and the sources it rests on. Calls no model.
+"""Answer + sources -> each sentence with its claim checked, and the sources that support it. Calls no model.
 
-A reader marks the sources it used with `[n]`, and may be wrong: a mark decides only which of several sources that
-support a sentence is cited first.
+A reader marks the sources it used with `[n]`, and may be wrong: a mark only decides which of several supporting sources
+is cited first.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _SMALL_TALK = re.compile(
     re.IGNORECASE,
 )
 
-_MAY_END = re.compile(r"[\s.!?。！？；]")  # characters at which a sentence can turn out to be complete
-_LONG = 1_000  # characters without a complete sentence from which one is looked for less often
+_MAY_END = re.compile(r"[\s.!?。！？；]")  # characters at which a sentence may turn out to be complete
+_LONG = 1_000  # after this many characters without a complete sentence, check less often
 
 
 class ClaimChecker:
-    """Checks sentences against the same sources, one by one as they come."""
+    """Checks sentences against the same sources, one by one as they arrive."""
 
     def __init__(self, sources: Sequence[Source], settings: AnswerSettings) -> None:
         """Indexes the sources once."""
         self._index, self._settings = SourceIndex(sources), settings
 
     def check(self, text: str, marked: Sequence[int] = (), lead: str = "") -> Sentence:
-        """A sentence without its marks, checked; `marked`: the numbers of the sources that the reader marked."""
+        """A sentence without its marks, checked. `marked`: the numbers of the sources that the reader marked."""
         if not any(character.isalpha() for character in text):  # "1." of a list
             return Sentence(text, (), lead)
         if _HEADING.match(text) and not find_verbatim(text, self._index):
@@ -65,7 +65,7 @@ class _MarkedSentence:
 
 
 def _marked_sentences(answer: str) -> list[_MarkedSentence]:
-    """The sentences of an answer, each with the numbers of the marks inside it and right after it."""
+    """The sentences of an answer, each with the numbers of the marks in it and right after it."""
     plain, marks = extract_citation_marks(answer)
     spans = sentence_spans(plain)
     found: list[_MarkedSentence] = []
@@ -80,9 +80,9 @@ def _marked_sentences(answer: str) -> list[_MarkedSentence]:
 
 
 class AnswerChecker:
-    """Checks an answer while it streams in: each sentence once, as soon as the next one has begun.
+    """Checks an answer while it streams in: each sentence once, as soon as the next one has started.
 
-    Takes time in proportion to the answer: what was complete before is not split again.
+    Takes time in proportion to the answer, since complete sentences are not split again.
     """
 
     def __init__(self, sources: Sequence[Source], settings: AnswerSettings) -> None:
@@ -100,7 +100,7 @@ class AnswerChecker:
         return "".join(self._pieces)
 
     def add(self, piece: str) -> tuple[Sentence, ...]:
-        """Add the next characters; all complete sentences if there are more than before, else nothing."""
+        """Add the next characters; returns all complete sentences if there are more than before, else nothing."""
         self._pieces.append(piece)
         self._rest += piece
         if len(self._rest) < self._next_split or not _MAY_END.search(piece):
@@ -126,7 +126,7 @@ class AnswerChecker:
 
 
 def _end_with_marks(answer: str, end: int) -> int:
-    """Where character `end` of an answer without marks stands in the answer with them."""
+    """The position in the answer with marks of character `end` in the answer without them."""
     _, marks = extract_citation_marks(answer)
     return end + sum(mark.length for mark in marks if mark.offset <= end)
 

@@ -14,7 +14,7 @@ from rag.reader import Evidence, Reader, ReadRequest, ReadSource, Sampling, Turn
 from rag.records import Source
 from rag.settings import ContextSettings
 
-WIDENING_MARGIN = 0.9  # of the estimated room that text around a passage is given, as tokens per character vary
+WIDENING_MARGIN = 0.9  # of the estimated room for text around a passage, as tokens per character vary
 MIN_SOURCE_TOKENS = 24  # room below which a source is left out rather than cut
 SENTENCE_ENDS = ("\n", "。", "！", "？", ". ", "! ", "? ")
 
@@ -26,12 +26,12 @@ class SourceRead:
     source: Source
     read: ReadSource
     tokens: int  # with the line above it
-    is_whole: bool  # nothing of the source's text is left out
+    is_whole: bool  # whether all of the source's text is read
 
 
 @dataclass(frozen=True, slots=True)
 class PackedContext:
-    """The sources that fit, in the order in which they are read, and the earlier turns and evidence that fit."""
+    """The sources, earlier turns and evidence that fit; the sources in the order in which they are read."""
 
     read: tuple[SourceRead, ...]
     history: tuple[Turn, ...]
@@ -62,19 +62,19 @@ class _Packed:
 
 
 def room_for_sources(reader: Reader, question: str, sampling: Sampling, manner: Manner = DEFAULT_MANNER) -> int:
-    """The tokens that a reader has left for sources, history and evidence, beside question, instruction and answer."""
+    """Tokens that a reader has left for sources, history and evidence, besides question, instruction and answer."""
     frame = reader.prompt(ReadRequest(question, (ReadSource(1, "", "", "", ""),), sampling=sampling, manner=manner))
     return reader.context_tokens - sampling.max_tokens - frame.tokens
 
 
 def title_tokens(source: Source, reader: Reader, settings: ContextSettings) -> int:
-    """The tokens that are reserved for the line above a source's text."""
+    """Tokens reserved for the line above a source's text."""
     name, heading = _name_and_heading(source, settings)
     return settings.source_tokens + reader.count_tokens(f"{name} {source.page_label} {heading}")
 
 
 def _name_and_heading(source: Source, settings: ContextSettings) -> tuple[str, str]:
-    """The name of a source's document and its heading path, as far as the reader sees them."""
+    """The name of a source's document and its heading path, as the reader sees them."""
     return source.document[: settings.name_characters], " > ".join(source.heading)[-settings.name_characters :]
 
 
@@ -92,11 +92,11 @@ def pack_context(
 ) -> PackedContext:
     """Pack evidence and the newest turns into their shares of the reader's context, and the best sources into the rest.
 
-    A source that would take more than its share is narrowed to the retrieved passage and the lines around it; what
-    room is left in the end widens the best of them again. The last source is truncated to the room that is left, at
-    the end of a line or sentence if there is one. With `tables`, the tables of a source are written in Markdown, with
-    their headers, if there is room for them. Those of the sources that were read `before` come first, in the same
-    words, as far as they fit. Raises QuestionRefused if no source fits.
+    A source that would take more than its share is narrowed to the retrieved passage and the lines around it; room left
+    over at the end widens the best of them again. The last source is truncated to the remaining room, if possible at
+    the end of a line or sentence. With `tables`, the tables of a source are written in Markdown, with their headers, if
+    there is room for them. Those of the sources that were read `before` come first, in the same words, as far as they
+    fit. Raises QuestionRefused if no source fits.
     """
     room = room_for_sources(reader, question, sampling, manner)
     first, taken = _pack_evidence(evidence, int(room * settings.max_evidence_share), reader, settings)
@@ -117,10 +117,10 @@ def pack_context(
 
 
 def reading_order(packed: Sequence[_Packed]) -> list[_Packed]:
-    """Sources, given best first, as they are read: those of one document together and as they stand in it.
+    """Sources, given best first, in the order in which they are read: by document, and by position within it.
 
-    The best document comes first, the second best last, and so on: what stands in the middle of a long prompt is
-    overlooked most easily (Liu et al., Lost in the Middle, 2023, arXiv:2307.03172).
+    The best document comes first, the second best last, and so on: the middle of a long prompt is most easily
+    overlooked (Liu et al., Lost in the Middle, 2023, arXiv:2307.03172).
     """
     documents: dict[str, list[_Packed]] = {}
     for one in packed:
@@ -188,7 +188,7 @@ class _Packing:
         return packed
 
     def _add(self, source: Source) -> _Packed | None:
-        """A source as far as it fits; None if not even its beginning does."""
+        """A source as far as it fits; None if not even its start does."""
         name, heading = _name_and_heading(source, self._settings)
         title = title_tokens(source, self._reader, self._settings)
         room = self._room - title
@@ -210,7 +210,7 @@ class _Packing:
         return _Packed(source, name, heading, text, tokens, whole, title)
 
     def _widen(self, one: _Packed) -> None:
-        """Give a source that was narrowed the room that is left, as far as it needs it."""
+        """Give a source that was narrowed the remaining room, as far as it needs it."""
         passage = one.source.passage_text
         if self._room < MIN_SOURCE_TOKENS or one.tokens >= one.whole or passage.strip() not in one.text:
             return
@@ -271,9 +271,9 @@ _KNOWN_BY = 4  # words of a line above a table by which it is recognised in the 
 
 
 def with_markdown_tables(text: str, start: int, pages: Sequence[PageTables]) -> str:
-    """A stretch of a document's text, from character `start` on, with the rows of its tables as Markdown.
+    """A stretch of a document's text, starting at character `start`, with the rows of its tables as Markdown.
 
-    Rows whose header stands before the stretch, or on the page before, get it all the same.
+    Rows whose header is before the stretch, or on the page before, still get it.
     """
     parts: list[str] = []
     done = 0
@@ -288,7 +288,7 @@ def with_markdown_tables(text: str, start: int, pages: Sequence[PageTables]) -> 
 
 
 def markdown_of(table: Table, rows: Sequence[Row], around: str = "") -> str:
-    """Rows of a table as Markdown: what of caption and unit the text around lacks, headers, sections and rows."""
+    """Rows of a table as Markdown: caption and unit if the text around lacks them, headers, sections and rows."""
     said = " ".join(around.split())
     above = common_words(table.headers)
     unit = "" if table.unit in f"{table.caption} {above}" else table.unit

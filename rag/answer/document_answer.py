@@ -1,4 +1,4 @@
-"""An answer found in a document itself, whose pages need not be among the sources of the question."""
+"""An answer found in a document itself, on pages that need not be among the question's sources."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Final, Protocol, TypeVar
 from rag.reader import Evidence
 from rag.records import Document, ShortAnswer, Source
 
-MAX_SOURCE_CHARACTERS: Final = 4_000  # of a source that is made from a page
+MAX_SOURCE_CHARACTERS: Final = 4_000  # of a source made from a page
 
 _Place = TypeVar("_Place")
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentAnswer:
-    """A short answer, the rows or sentences it rests on, and the sources, those it cites first."""
+    """A short answer, the rows or sentences it is based on, and the sources, those it cites first."""
 
     short: ShortAnswer
     rows: list[Evidence]
     sources: tuple[Source, ...]
 
     def at_most(self, count: int | None) -> tuple[Source, ...]:
-        """The first sources, at least all that are cited; all with None."""
+        """The first sources, but at least all that are cited; all for None."""
         if count is None:
             return self.sources
         cited = [citation.number for citation in self.short.citations] + [row.number for row in self.rows]
@@ -49,9 +49,9 @@ def cited_first(
     holds: Callable[[Source, _Place], bool],
     make: Callable[[_Place], Source],
 ) -> list[Source]:
-    """The sources that hold the cited places, then the others, renumbered from 1.
+    """The sources that contain the cited places, then the others, renumbered from 1.
 
-    For a place that no source holds, `make` makes one.
+    For a place that no source contains, `make` makes one.
     """
     first: list[Source] = []
     for place in places:

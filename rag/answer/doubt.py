@@ -1,7 +1,7 @@
-"""How far an answer can be relied on: an answer, the closest that was found, or not in these documents.
+"""How reliable an answer is: an answer, the closest that was found, or not in these documents.
 
-A year, name or code of the question that no source holds keeps it from being an answer; so does evidence that is too
-far from the question.
+A year, name or code in the question that no source contains prevents an answer, and so does evidence that is too far
+from the question.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from rag.records import AnswerState
 from rag.settings import AnswerSettings, DoubtGates, DoubtSettings, DoubtWeights
 
 Unit = Callable[[str, str], float]  # question, sentence -> difference in cosine between an answer and the unrelated
-COMPARED_SENTENCES = 12  # of the evidence, from the first, whose closeness counts
-MIN_COMPARED = 4  # sentences from which one can stand out
-GAP_SOURCES = 3  # sources after the first that its score is compared with
-NEUTRAL_ODDS = 1.9  # half-way between questions with and without an answer: where no odds are known
+COMPARED_SENTENCES = 12  # best sentences of the evidence whose closeness counts
+MIN_COMPARED = 4  # sentences needed for one to stand out
+GAP_SOURCES = 3  # sources after the first, with which its score is compared
+NEUTRAL_ODDS = 1.9  # half-way between questions with and without an answer: used if no odds are known
 LONE_GAP = 0.8  # of a source that is the only one, or of a document that the question names
-MAX_ODDS = 12.0  # beyond which odds tell no more
-READ_SENTENCES = 3  # of the evidence, from the first, that years and names are looked for in
+MAX_ODDS = 12.0  # limit beyond which odds tell no more
+READ_SENTENCES = 3  # best sentences of the evidence that are searched for years and names
 
-# A reader's answer that says that there is none, in the words of the prompt or near them.
+# A reader's answer that says there is none, in the words of the prompt or similar ones.
 _REFUSAL = re.compile(
     r"(?:the |these |provided |given |available )*(?:documents?|sources?|text|passages?|information|context)"
     r"(?: \w+){0,2} (?:do(?:es)? not|don['’]t|doesn['’]t|did not)"
@@ -41,25 +41,25 @@ _REFUSAL = re.compile(
     r"|(?:根据)?(?:所?提供的?|这些|给出的?|已有的?)?(?:资料|文档|文件|来源|上下文|材料)[中里]?[，,]?(?:都|并)?(?:没有|未|无)",
     re.IGNORECASE,
 )
-_MAX_REFUSAL_CHARACTERS = 200  # of a refusal; a longer text says something
+_MAX_REFUSAL_CHARACTERS = 200  # longest refusal; a longer text says something
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """How far the answer to a question can be relied on."""
+    """How reliable the answer to a question is."""
 
     state: AnswerState
-    missing: tuple[str, ...] = ()  # years, names and codes of the question that no source holds
+    missing: tuple[str, ...] = ()  # years, names and codes in the question that no source contains
     quoted: tuple[Evidence, ...] = ()  # what a reader of evidence may quote, best first
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What tells an answer from a near miss."""
+    """What distinguishes an answer from a near miss."""
 
-    closeness: float  # of the nearest sentence: 0 unrelated, 1 an answer
-    lead: float  # by which the nearest sentence is closer than the first ones are on average
-    source_lead: float  # by which the nearest source is closer than the others are on average, in the same unit
+    closeness: float  # of the closest sentence: 0 unrelated, 1 an answer
+    lead: float  # by which the closest sentence exceeds the mean of the first ones
+    source_lead: float  # by which the closest source exceeds the mean of the others, in the same unit
     share: float  # of the question's terms in one source, by IDF, 0..1
     years: float  # presence of the question's least present year, 0..1; 1 without years
     names: float  # presence of its least present name, 0..1; 1 without names
@@ -80,11 +80,11 @@ def judge(
 ) -> Doubt:
     """The doubt about the answer that the evidence, best first, gives.
 
-    `odds`: logarithm of the odds that a span of it answers; None if they are not known. `absent`: what the question
-    asks about that the documents never mention. `anyway`: to be answered in any case. `kept`: how much of the evidence,
-    from the first, is quoted whatever it looks like: a short answer stands in it.
+    `odds`: logarithm of the odds that a span of it answers; None if not known. `absent`: what the question asks about
+    but the documents never mention. `anyway`: answer in any case. `kept`: how many of the first sentences are quoted
+    whatever they look like, because the short answer is from them.
 
-    Evidence that was not compared by vectors, the rows of a short answer, is doubted only for what is missing.
+    Evidence that was not compared by vectors, such as the rows of a short answer, is doubted only for what is missing.
     """
     missing = [*comparison.missing, *absent]
     state = AnswerState.NONE
@@ -102,7 +102,7 @@ def judge(
         missing += hardly_present(comparison, evidence, settings.doubt) if signs is not None else []
         if missing and state is AnswerState.ANSWER:
             state = AnswerState.CLOSEST
-        # In another language nothing but the vector tells whether a heading is about what was asked.
+        # In another language, only the vector can tell whether a heading is about what was asked.
         unsupported = across and not kept and all(is_no_answer(found.text, comparison.question) for found in evidence)
         if unsupported or is_about_a_stranger(comparison):
             state = AnswerState.NONE
@@ -114,9 +114,9 @@ def judge(
 
 
 def is_about_a_stranger(comparison: Comparison) -> bool:
-    """Whether the question names somebody or something that no source names, and no document.
+    """Whether the question names somebody or something that no source and no document names.
 
-    A name that was looked for by its sound alone may be there in another form.
+    A name that was only searched by its sound may be there in another form.
     """
     names = [thing for thing in comparison.missing if thing.kind is Kind.NAME and thing.certain]
     strangers = [thing for thing in names if not comparison.only_by_sound(thing)]
@@ -192,7 +192,7 @@ def likelihood(
 
 
 def hardly_present(comparison: Comparison, evidence: Sequence[Evidence], settings: DoubtSettings) -> list[NamedThing]:
-    """The years and names that sources hold, but that neither the evidence nor the documents are about."""
+    """Years and names that sources contain, but that neither the evidence nor the documents are about."""
     texts = _texts_of(evidence)
     return [thing for thing in comparison.things if comparison.presence(thing, texts) < settings.min_presence]
 
@@ -219,6 +219,6 @@ def doubt_of_words(comparison: Comparison, text: str, stopped: bool, before: Dou
 
 
 def is_refusal(text: str) -> bool:
-    """Whether an answer only says that the sources hold none."""
+    """Whether an answer only says that the sources contain none."""
     text = text.strip()
     return len(text) <= _MAX_REFUSAL_CHARACTERS and _REFUSAL.match(text) is not None

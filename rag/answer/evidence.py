@@ -1,4 +1,4 @@
-"""Sentences that may answer: which of them count and in what order, where they stand, and how a model is shown them."""
+"""Sentences that may answer: which of them count and in what order, where they are, and how a model sees them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def citation_of(found: Evidence, start: int, end: int, sources: Sequence[Source]
     return Citation(found.number, moved + start, moved + end)
 
 
-# ---- without documents that never mention anybody, or anything, that a question names
+# ---- leave out documents that never mention somebody or something named by the question
 
 
 Coverage = Callable[[str], Mapping[str, float]]  # of a term: share of each document's passages with it, by id
@@ -38,10 +38,10 @@ Coverage = Callable[[str], Mapping[str, float]]  # of a term: share of each docu
 def of_documents_that_mention(
     question: str, evidence: Sequence[Evidence], sources: Sequence[Source], named: Collection[str], coverage: Coverage
 ) -> list[Evidence]:
-    """The evidence without that of documents which have no name of the question, where others have one.
+    """The evidence without documents that lack a name in the question, if others have it.
 
-    So the head of another company is not the one asked for. `named`: documents that the question names, by id. In
-    another script a name is called otherwise: such documents stay, and all where nothing else is left.
+    So the head of another company is not taken for the one asked about. `named`: documents that the question names, by
+    id. A name is different in another script, so such documents stay; and all stay if nothing would be left.
     """
     names = [thing for thing in things_named(question) if thing.kind is Kind.NAME and thing.certain]
     mentioning = set(named).union(*(_documents_with(name, coverage) for name in names))
@@ -68,13 +68,13 @@ def named_first(evidence: Sequence[Evidence], sources: Sequence[Source], named: 
     return sorted(evidence, key=lambda one: one.number not in numbers)
 
 
-# ---- the documents that a question compares take turns
+# ---- documents that a question compares take turns
 
 
 def take_turns(
     evidence: Sequence[Evidence], sources: Sequence[Source], sides: Sequence[Collection[str]]
 ) -> list[Evidence]:
-    """The evidence of each side of a comparison in turn, best first, then that of other documents.
+    """The evidence for each side of a comparison in turn, best first, then that from other documents.
 
     `sides`: the ids of the documents of each side.
     """

@@ -1,4 +1,4 @@
-"""Segments Chinese text into words, by the word frequencies of a dictionary."""
+"""Segments Chinese text into words, using the word frequencies of a dictionary."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 LONGEST: Final = 4  # characters of a word in the dictionary
-_LOG_TOTAL: Final = 26.0  # logarithm to the base 2 of all occurrences that the frequencies were counted in
+_LOG_TOTAL: Final = 26.0  # base-2 logarithm of the number of words that the frequencies were counted in
 _FREQUENT: Final = 12.0  # the same of a frequent word
 _UNKNOWN: Final = 8.0  # the same of a character on its own
 

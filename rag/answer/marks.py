@@ -1,6 +1,7 @@
 """Citation marks in an answer, `[1]`, `[1, 2]` or `【2†source】`: the one place that knows how readers write them.
 
-GLM was trained on the lenticular form. Imports nothing of ours, so that the page can use it on text that is streaming.
+GLM was trained on the form with lenticular brackets. Imports nothing of ours, so that the page can use it on text that
+is streaming.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 _NUMBERS = r"\d{1,3}(?:\s*[,，、]\s*\d{1,3})*"
-_NOTE = r"†[^\[\]【】\n]{0,80}"  # what GLM adds behind the number, such as "†source" or "†L10-L20"
+_NOTE = r"†[^\[\]【】\n]{0,80}"  # what GLM adds after the number, such as "†source" or "†L10-L20"
 _START = r"[^\S\n]{0,4}[\[【]\s*"  # with the spaces before it, so that none is left before a full stop
 _MARK = re.compile(rf"{_START}({_NUMBERS})\s*(?:{_NOTE})?[\]】]")
 _UNFINISHED = re.compile(rf"{_START}(?:{_NUMBERS}\s*(?:[,，、]\s*|{_NOTE})?)?\Z")
@@ -18,7 +19,7 @@ _UNFINISHED = re.compile(rf"{_START}(?:{_NUMBERS}\s*(?:[,，、]\s*|{_NOTE})?)?\
 
 @dataclass(frozen=True, slots=True)
 class CitationMark:
-    """One mark that was taken out of a text."""
+    """A mark that was removed from a text."""
 
     offset: int  # where it was, in the text without marks
     numbers: tuple[int, ...]  # of sources, as written: may be no source's
@@ -26,7 +27,7 @@ class CitationMark:
 
 
 def extract_citation_marks(text: str) -> tuple[str, list[CitationMark]]:
-    """The text without its marks, one that was cut off at its end included, and the complete marks in order."""
+    """The text without its marks, even one cut off at its end, and the complete marks in order."""
     text = cut_unfinished_mark(text)
     kept: list[str] = []
     marks: list[CitationMark] = []
@@ -40,7 +41,7 @@ def extract_citation_marks(text: str) -> tuple[str, list[CitationMark]]:
 
 
 def remove_citation_marks(text: str) -> str:
-    """The text without its marks, one that was cut off at its end included."""
+    """The text without its marks, even one cut off at its end."""
     return extract_citation_marks(text)[0]
 
 
@@ -50,7 +51,7 @@ def replace_citation_marks(text: str, replacement: Callable[[tuple[int, ...]], s
 
 
 def cut_unfinished_mark(text: str) -> str:
-    """The text up to where a mark begins that is not complete yet, so that half a mark is never shown."""
+    """The text up to where an incomplete mark starts, so that half a mark is never shown."""
     match = _UNFINISHED.search(text)
     return text if match is None else text[: match.start()]
 

@@ -1,4 +1,4 @@
-"""Which years, names and codes of a question its sources lack."""
+"""Which years, names and codes in a question its sources lack."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from rag.records import Source
 from rag.retrieve.expand import INSTRUCTION_TERMS
 from rag.settings import DoubtSettings
 
-MIN_NAME_SHARE = 0.6  # of the IDF of a name's terms that a text must hold in rare ones
-MIN_RARITY = 0.6  # of the IDF of a term that no text holds, from which a term is rare
-MIN_HAN = 8  # Chinese characters from which a text is compared with Chinese names
+MIN_NAME_SHARE = 0.6  # share of the IDF of a name's terms that a text must contain in rare ones
+MIN_RARITY = 0.6  # share of the IDF of a term in no text, from which on a term is rare
+MIN_HAN = 8  # Chinese characters from which on a text is compared with Chinese names
 MIN_STEM = 4  # letters of a name that another form of it must share
 _HAN_NUMBER = re.compile(r"第([零〇一二三四五六七八九十百千]{1,7})")
 _SAME = (  # names of countries and their people that are not formed by an ending
@@ -45,7 +45,7 @@ _SAME = (  # names of countries and their people that are not formed by an endin
     frozenset({"finn", "finnish", "finland"}),
 )
 _ENDINGS = frozenset("s es n an ian ean ese ish ic al i y ite er ers ans ians 's".split())
-MAX_SHARING_SOURCES = 5  # sources, from the first, that the question's terms are looked for in
+MAX_SHARING_SOURCES = 5  # first sources that are searched for the question's terms
 FIGURES = frozenset({Asked.NUMBER, Asked.MONEY, Asked.PERCENT})
 IN_EVIDENCE = 0.6  # presence of a year that only the evidence has
 IN_SOURCE = 0.5  # presence of a name that only the first sources have
@@ -56,7 +56,7 @@ _WORDS_OF_NAME = re.compile(r"[\W_]+|\.pdf$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class HeldTerms:
-    """What of a text is compared with the things of a question."""
+    """What a text contains, for comparison with the things in a question."""
 
     terms: frozenset[str]
     pairs: frozenset[tuple[str, str]]  # neighbouring terms
@@ -65,7 +65,7 @@ class HeldTerms:
 
     @classmethod
     def of(cls, *texts: str) -> HeldTerms:
-        """Of several texts together, such as a passage, its headings and the name of its document."""
+        """For several texts together, such as a passage, its headings and the name of its document."""
         text = "\n".join(texts)
         own = terms(text)
         return cls(frozenset(own), frozenset(pairwise(own)), years_in(text), text)
@@ -76,10 +76,10 @@ class HeldTerms:
         return len(find_han(self.text)) >= MIN_HAN
 
     def holds(self, thing: NamedThing, weight: Callable[[str], float]) -> bool:
-        """Whether the text holds a thing; `weight`: the IDF of a term.
+        """Whether the text contains a thing; `weight`: the IDF of a term.
 
-        A name of several terms is held by two that stand together, by its last one if that is rare (a surname), by most
-        of its rare ones, or by its initials.
+        A name with several terms is contained if the text has two of them next to each other, the last one if that is
+        rare (a surname), most of its rare ones, or its initials.
         """
         if thing.kind is Kind.YEAR:
             return int(thing.terms[0]) in self.years
@@ -125,7 +125,7 @@ class HeldTerms:
 
 @dataclass(frozen=True)
 class KnownLibrary:
-    """What is known of the documents in scope beside the sources' texts."""
+    """What is known about the documents in scope besides the sources' texts."""
 
     named: Mapping[str, frozenset[str]]  # document id -> terms of the question that name it
     term_weight: Callable[[str], float]  # IDF of a term over all passages of the library
@@ -135,7 +135,7 @@ class KnownLibrary:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A question's named things beside its sources."""
+    """A question's named things, compared with its sources."""
 
     question: str
     sources: Sequence[Source]
@@ -158,12 +158,12 @@ class Comparison:
 
     @cached_property
     def relevant(self) -> list[Source]:
-        """The sources of the documents that the question names; all, where it names none."""
+        """The sources from documents that the question names; all, if it names none."""
         return [source for source in self.sources if source.document_id in self.library.named] or list(self.sources)
 
     @cached_property
     def held(self) -> list[HeldTerms]:
-        """What each of the relevant sources holds, with its headings and the name of its document."""
+        """What each of the relevant sources contains, including its headings and the name of its document."""
         return [
             HeldTerms.of(source.text, *source.heading, " ".join(_WORDS_OF_NAME.split(source.document)))
             for source in self.relevant
@@ -171,14 +171,14 @@ class Comparison:
 
     @cached_property
     def missing(self) -> list[NamedThing]:
-        """The things that no relevant source holds, of those that can be compared."""
+        """The things that no relevant source contains, among those that can be compared."""
         return [thing for thing in self.things if self._comparable(thing) and not self._holds(thing)]
 
     @cached_property
     def unverified(self) -> bool:
-        """Whether a figure is asked of a name that no source can be compared with, and of several documents.
+        """Whether a figure is asked about a name that no source can be compared with, of several documents.
 
-        The Chinese name of a company is not found in English reports, and each of those has, say, a revenue.
+        English reports do not contain a company's Chinese name, but each of them has, say, a revenue.
         """
         strangers = any(thing.chinese and not self._in_same_script(thing) for thing in self.things)
         return strangers and kind_of(self.question) in FIGURES and len(self._documents) > 1
@@ -198,7 +198,7 @@ class Comparison:
         return max(held, default=0.0) / total if total else 0.0
 
     def presence(self, thing: NamedThing, evidence: Sequence[HeldTerms]) -> float:
-        """How far the evidence, or the documents with sources, are about a thing that some source holds, 0..1."""
+        """How far the evidence, or the documents with sources, are about a thing that some source contains, 0..1."""
         if thing.kind is Kind.YEAR:
             reported = max((self._reported(thing.terms[0], source) for source in self._documents), default=0.0)
             return max(reported, IN_EVIDENCE if self._any_holds(evidence, thing) else 0.0)
@@ -237,7 +237,7 @@ class Comparison:
         return any(text.holds(thing, self.library.term_weight) for text in texts)
 
     def _comparable(self, thing: NamedThing) -> bool:
-        """Whether a thing would be found by spelling: a Chinese name only in a Chinese text."""
+        """Whether spelling can find a thing: a Chinese name only in a Chinese text."""
         if thing.kind is not Kind.NAME:
             return True
         return self._in_same_script(thing) or bool(translations(thing.text)) or self.only_by_sound(thing)
@@ -251,7 +251,7 @@ class Comparison:
         return [held.chinese for held in self.held]
 
     def only_by_sound(self, thing: NamedThing) -> bool:
-        """Whether a foreign name in Chinese can be found in the sources only by its sound."""
+        """Whether a foreign name in Chinese can only be found in the sources by its sound."""
         unlisted = thing.chinese and is_transliterated(thing.text) and not translations(thing.text)
         return unlisted and not any(self._chinese)
 
@@ -279,7 +279,7 @@ class Comparison:
         return any(not terms.isdisjoint(thing.terms) for terms in self.library.named.values())
 
     def _is_a_subject(self, thing: NamedThing) -> bool:
-        """Whether a document with sources uses the thing's rarest term all through."""
+        """Whether a document with sources uses the thing's rarest term throughout."""
         rarest = max(thing.terms, key=self.library.term_weight, default="")
         coverage = self._coverage(rarest)
         return any(coverage.get(one.document_id, 0.0) >= self.settings.subject_coverage for one in self._documents)

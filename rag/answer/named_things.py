@@ -1,4 +1,4 @@
-"""The years, names and codes that a question names, in English and Chinese, told by their spelling alone."""
+"""The years, names and codes in a question, in English and Chinese, recognised only by their spelling."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NamedThing:
     text: str  # as the question has it
     kind: Kind
     terms: tuple[str, ...]  # in order, each once; a year as four digits
-    certain: bool = True  # whether its form says that it is a name, and not only its place in a Chinese question
+    certain: bool = True  # whether its form shows that it is a name, rather than only its place in a Chinese question
 
     @property
     def chinese(self) -> bool:
@@ -40,10 +40,10 @@ class NamedThing:
         return self.kind is Kind.NAME and mainly_chinese(self.text)
 
 
-MAX_QUESTION_CHARACTERS = 1_000  # of a question that is looked at
+MAX_QUESTION_CHARACTERS = 1_000  # of a question, that are searched
 _DIGITS = dict(zip("〇零○一二三四五六七八九", "000123456789", strict=True))
 _HAN_YEAR = r"[〇零○一二三四五六七八九]{4}"
-# A year of four digits; from 1000 to 1899 only where a word says so, since it is as likely a number.
+# A year of four digits; from 1000 to 1899 only if a word says so, since it may well be a number.
 _YEAR = re.compile(
     r"(?<![\d.,$€£¥￥#-])(?P<long>(?:19|20)\d\d)(?!\d|[.,]\d|-?[A-Za-z]{2})"
     r"|(?:\b(?:in|of|since|until|by|from|before|after|during|year)\s|(?<=[在于从自至到]))(?P<old>1[0-8]\d\d)(?!\d|[.,]\d)"
@@ -54,7 +54,7 @@ _YEAR = re.compile(
     r"|(?<!\d)(?P<short_han>\d\d)(?=财年|财务年)",
     re.IGNORECASE,
 )
-# Periods, kinds of reports and amounts, which are no names; but "3M" is a company.
+# Periods, kinds of reports and amounts, which are not names; but "3M" is a company.
 _NO_NAME = re.compile(
     r"(?:[FC]Y|F)['’]?(?:\d\d){1,2}|[QH][1-4]|[1-4][QH]|\d+-?[KQ]|\d+(?:[KMGT]?(?:B|HZ|W|V|A|WH)|MM|KG|KM|CM|D)",
     re.IGNORECASE,
@@ -66,7 +66,7 @@ _RANGE = re.compile(r"(?<!\d)((?:19|20)\d\d)\s?[-–/]\s?(\d\d)(?!\d)")  # 2015-
 _LETTERS_AND_DIGITS = re.compile(
     r"(?<![\w.-])(?=[\w./-]{0,30}\d)(?=[\w./-]{0,30}[A-Za-z])[A-Za-z0-9]+(?:[-./][A-Za-z0-9]+)*(?![\w-])", re.ASCII
 )
-# What looks like a code and is none: kinds of reports, quarters, years, ordinals, amounts with a unit, "12-month".
+# What looks like a code but is not: kinds of reports, quarters, years, ordinals, amounts with a unit, "12-month".
 _NO_CODE = re.compile(
     r"\d+-?[kq](?:sb|/a)?|[qh][1-4]|[1-4][qh](?:\d\d)?|(?:fy|cy|f|q[1-4]|h[12])-?'?\d+|(?:fy|cy)?\d{4}(?:q[1-4]|h[12])?"
     r"|\d+(?:st|nd|rd|th|s)|\d+(?:\.\d+)?-?(?:[kmgt]?[bwvaghz]|[kmcnµu]?[mglsn]|k|bn|mm|mn|ml|kg|km|cm|khz|mhz|ghz|hz|mb"
@@ -89,7 +89,7 @@ _WORD = re.compile(
     rf"|\d{{1,20}}[A-Za-z]+|[.?!;:\n\"“”(),，。？！；：、]|[{CJK}]"
 )
 _LINKS = frozenset("of the de la le du da di von van der den del & al el bin ibn".split())
-# Words that are part of many names and tell none apart.
+# Words that are part of many names and do not distinguish them.
 _KINDS = frozenset(
     "university college bank lake river mount mountain street road hospital school institute museum county city"
     " state district province island islands north south east west northern southern eastern western new old great"
@@ -189,7 +189,7 @@ def _codes_named(question: str) -> list[NamedThing]:
 
 
 def arabic(number: str) -> str:
-    """A whole number in Chinese numerals as digits, anything else as it is: 二十三 -> 23."""
+    """A whole number in Chinese numerals as digits, anything else unchanged: 二十三 -> 23."""
     value = whole_of_han(number)
     return number if value is None else str(value)
 
@@ -198,7 +198,7 @@ def arabic(number: str) -> str:
 
 
 def names_in(question: str) -> list[NamedThing]:
-    """The names of a question: capitalised words that are no ordinary ones, and Chinese names by form and place."""
+    """The names in a question: capitalised words that are not ordinary, and Chinese names by form and place."""
     return [*_capitalised_names(question), *_chinese_names(question)]
 
 
@@ -243,7 +243,7 @@ def _ordinary_words() -> frozenset[str]:
 
 
 def is_ordinary(word: str) -> bool:
-    """Whether a word names nothing, though it may be written with a capital letter."""
+    """Whether a word names nothing, although it may be capitalised."""
     return word.casefold() in _ordinary_words()
 
 
@@ -314,9 +314,9 @@ _HAN_FOREIGN = frozenset(
 
 
 def _chinese_names(question: str) -> list[NamedThing]:
-    """Names in Chinese characters: in quotation marks, with a company's ending, of foreign sound, listed, or in front.
+    """Names in Chinese characters: quoted, with a company's ending, of foreign sound, listed, or at the start.
 
-    What a question begins with is no name if it begins with a word of the dictionary.
+    What a question starts with is not a name if it starts with a word of the dictionary.
     """
     certain = [next(group for group in match.groups() if group) for match in _HAN_QUOTED.finditer(question)]
     uncertain: list[str] = []

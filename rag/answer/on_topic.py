@@ -1,4 +1,4 @@
-"""Whether quotes speak of what a question asks, where no short answer was found in them."""
+"""Whether quotes are about what a question asks, if no short answer was found in them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rag.index.tokenize import terms
 from rag.language import mainly_chinese
 from rag.reader import Evidence
 
-MIN_SHARE: Final = 0.75  # of what a yes/no question is about, that a sentence which may answer it has
+MIN_SHARE: Final = 0.75  # share of a yes/no question's topic that a sentence which may answer it must contain
 _RELATED: Final = 0.5  # of the best quote's share, below which another is left out
 _QUANTITIES: Final = frozenset({Kind.NUMBER, Kind.MONEY, Kind.PERCENT, Kind.DURATION, Kind.DATE})
 _CODES: Final = re.compile(r"\b[A-Za-z]\w{0,40}\d\w{0,10}")
@@ -40,7 +40,7 @@ _ASKED_NOUN: Final = re.compile(
     r"|^\W*what (?:is|was|are|were) (?:the|its|their) (?P<what>[a-z]{3,30}) (?:of|for|in|at|to)\b",
     re.IGNORECASE,
 )
-# Nouns that say what kind of answer is wanted, which a sentence that gives one seldom repeats.
+# Nouns that say what kind of answer is wanted; a sentence with the answer seldom repeats them.
 _ANY_NOUN: Final = frozenset(
     "kind kinds type types sort sorts thing things person people place places year years month day date time century"
     " city country state word name names term terms part parts way ways reason reasons number amount percentage role"
@@ -74,13 +74,13 @@ def without_headings(question: str, evidence: Sequence[Evidence]) -> Sequence[Ev
 def on_topic(
     question: str, quoted: Sequence[Evidence], names: Collection[str] = ()
 ) -> tuple[bool, tuple[Evidence, ...]]:
-    """Whether any of the quotes may answer, and those that are about the same.
+    """Whether any of the quotes may answer, and those that are about the same thing.
 
-    Who is not told by a sentence that names nobody, how many not by one without a number, why and whether not by one
-    that lacks what the question is about. All other quotes pass. Words of Chinese do not compare so: there a quote
-    needs a part of the noun that is asked for, such as 股票代码 of a company. A quote in another language than the
-    question was found by its vector alone, which does not tell whether it answers.
-    `names`: terms of the question that name its document.
+    A sentence without a name does not say who, one without a number does not say how many, and one without the
+    question's topic says neither why nor whether. All other quotes pass. In Chinese, words cannot be compared like
+    that: a quote needs a part of the noun asked for, such as 股票代码 of a company. A quote in another language than
+    the question was found only by its vector, which does not tell whether it answers. `names`: terms of the question that
+    name its document.
     """
     kind = kind_of(question)
     if kind in _QUANTITIES and not any(_holds_quantity(kind, found.text) for found in quoted):
@@ -97,7 +97,7 @@ def on_topic(
     if kind is Kind.NUMBER and asks_how_many(question):
         told = [one for one in quoted if holds_count(question, one.text) and not is_of_other_years(question, one.text)]
         return bool(told), tuple(quoted)
-    # No sentence gives the cause of a rise, and no table or sentence the largest: it would have been the short answer.
+    # A rise's cause and a table's largest value would have been short answers, so no sentence gives them.
     if (kind is Kind.WHY and moves(question)) or operation_of(question) is Operation.WHICH:
         return False, tuple(quoted)
     if kind not in (Kind.YES_NO, Kind.WHY):
@@ -110,7 +110,7 @@ def on_topic(
 
 
 def _holds_topic(question: str, quoted: Sequence[Evidence]) -> bool:
-    """Whether any quote has a part of the noun that a Chinese question asks of something: 房东的电话号码是多少."""
+    """Whether any quote has a part of the noun that a Chinese question asks about: 房东的电话号码是多少."""
     asked = _TOPIC_HAN.search(question)
     return asked is None or any(pair in one.text for pair in terms(asked["topic"]) for one in quoted)
 
@@ -133,7 +133,7 @@ def _names_somebody(question: str, text: str) -> bool:
 
 
 def _holds_quantity(kind: Kind, text: str) -> bool:
-    """Whether a text has a quantity of a kind; the digit of a name, as in "Libtasn1", is none."""
+    """Whether a text has a quantity of this kind; a digit in a name, as in "Libtasn1", is not one."""
     if kind is Kind.DURATION:
         return _LENGTH.search(text) is not None
     return _DIGITS.search(text) is not None or suits(kind, _CODES.sub(" ", text)) == 1.0

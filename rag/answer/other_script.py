@@ -10,10 +10,10 @@ from typing import Final
 
 LONGEST: Final = 8  # characters of a listed Chinese name
 _GENERIC_END: Final = re.compile(r"(?:股份有限公司|有限公司|股份公司|公司|集团)$")
-MIN_SOUND: Final = 3  # Chinese characters of a name from which its sound tells
-MIN_ALIKE: Final = 0.75  # of two sounds, 0..1, from which one name may be the other
+MIN_SOUND: Final = 3  # Chinese characters of a name from which on its sound is distinctive
+MIN_ALIKE: Final = 0.75  # likeness of two sounds, 0..1, from which on one name may be the other
 
-# The consonants of the characters that foreign names are written with in Chinese, the like-sounding ones as one:
+# The consonants of the characters with which foreign names are written in Chinese, similar ones treated as one:
 # P b p, T t d, K g k, S s z c j x, L l r, F f v w, with N for a final n or ng.
 _CONSONANTS: Final = {
     "": "于亚伊厄埃奥娅尤欧爱约耶艾阿雅",
@@ -59,7 +59,7 @@ def _listed() -> dict[str, tuple[str, ...]]:
 
 
 def translations(name: str) -> tuple[str, ...]:
-    """What a name is called in the other script; () for one that is not listed."""
+    """What a name is called in the other script; () if it is not listed."""
     return _listed().get(name.casefold()) or _listed().get(_GENERIC_END.sub("", name).casefold(), ())
 
 
@@ -80,7 +80,7 @@ def in_other_script(text: str, name: str, other: str) -> str:
 
 
 def is_transliterated(name: str) -> bool:
-    """Whether a Chinese name is written by its sound alone: 特斯拉, 约翰·埃尔维."""
+    """Whether a Chinese name is written only by its sound: 特斯拉, 约翰·埃尔维."""
     characters = name.replace("·", "")
     return len(characters) >= MIN_SOUND and all(character in _SOUND_OF for character in characters)
 

@@ -1,8 +1,8 @@
-"""How documents write the names of a question: in their own script, and their own name as "we" or "the Company".
+"""How documents write the names in a question: in their own script, and their own name as "we" or "the Company".
 
 "What share of Boeing's employees are in a union?" is answered by "32% of our total workforce were union represented".
-Searched with the name, sentences that hold it come first whatever they say, though the whole report is about Boeing. So
-the name chooses the document, and what is searched there goes without it.
+If the name were searched, sentences with it would come first whatever they say, although the whole report is about
+Boeing. So the name chooses the document, and is left out of the search within it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from rag.retrieve.searching import Searching
 from rag.retrieve.without_name import mentions
 from rag.store.database import Store
 
-COVER_CHARACTERS: Final = 4_000  # of a document's first page, where its company is named
-_OWN_VOICE: Final = ("our", "company")  # terms by which a company speaks of itself
+COVER_CHARACTERS: Final = 4_000  # of a document's first page, which names its company
+_OWN_VOICE: Final = ("our", "company")  # terms with which a company refers to itself
 _SMALL: Final = frozenset(("of", "and", "the", "for"))
 _PART: Final = re.compile(r"[\W_]+")  # between the words of a file name
 
@@ -35,10 +35,10 @@ class DocumentNames:
 
     store: Store
     searching: Searching
-    least_own_voice: float  # share of a document's passages with "our" or "company", if it speaks for a company
+    least_own_voice: float  # share of a document's passages with "our" or "company" if it speaks for a company
 
     def as_written(self, query: Query, scope: Scope) -> Query:
-        """The query with names from the other script as the documents write them: Walmart for 沃尔玛."""
+        """The query, with names from the other script as the documents write them: Walmart for 沃尔玛."""
         names = [thing for thing in things_named(query.completed) if thing.kind is Kind.NAME]
         for thing in names:
             for other in () if is_place(thing.text) else translations(thing.text):
@@ -67,7 +67,7 @@ class DocumentNames:
         return all(max(share.get(document, 0.0) for share in shares) >= self.least_own_voice for document in documents)
 
     def _written(self, question: str, own: frozenset[str], documents: Iterable[str], scope: Scope) -> Iterable[str]:
-        """Those of the terms that the question writes as a name, or that the cover of a document gives as its name."""
+        """The terms that the question writes as a name, or that the cover of a document gives as its name."""
         capitalised = [question[start:end] for start, end in mentions(question, own) if not question[start].islower()]
         found = {term for name in capitalised for term in terms(name)}
         if found >= own:
@@ -83,9 +83,9 @@ class DocumentNames:
 
 
 def company_on_cover(file_name: str, cover: str) -> str:
-    """The name that a file name begins with, as the cover writes it: AMERICANWATERWORKS -> American Water Works.
+    """The name that a file name starts with, as the cover writes it: AMERICANWATERWORKS -> American Water Works.
 
-    "" if the cover does not have it.
+    "" if it is not on the cover.
     """
     part = next((part for part in _PART.split(file_name) if part and not part.isdigit()), "")
     if not 2 <= len(part) <= 40 or is_ordinary(part):

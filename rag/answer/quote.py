@@ -1,7 +1,7 @@
 """The reader without a model: quotes the sentences that answer best, word for word, each with its citation.
 
-It runs where no GLM does, starts at once and invents nothing. What it is given to quote is decided in `doubt.py`; rows
-of tables come with the headings of their columns (`row_quotes.py`).
+It runs where no GLM does, starts at once and invents nothing. `doubt.py` decides what it may quote; table rows come
+with the headings of their columns (`row_quotes.py`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class QuoteReader:
         return Prompt("", 0)
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
-        """Yield the evidence, each piece in a paragraph of its own; nothing if there is none."""
+        """Yield the evidence, each piece as its own paragraph; nothing if there is none."""
         for n, found in enumerate(request.evidence):
             if stop.is_set():
                 return

@@ -1,4 +1,4 @@
-"""What a model reads for a question: as many sources as its context takes, and the prompt that they make."""
+"""What a model reads for a question: as many sources as its context can take, and the resulting prompt."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from rag.store.access import collection_of
 from rag.store.database import Store
 from rag.store.rows import StoredPassage
 
-FILLED = 0.95  # of the room for sources, that a part takes at most: tables take more as Markdown
-TOKENS_PER_FULL_PAGE = 2_000  # of a model's context, for each source that is extended to its whole page, about 1,000
+FILLED = 0.95  # share of the room for sources that a part may take: tables take more as Markdown
+TOKENS_PER_FULL_PAGE = 2_000  # tokens of a model's context for each source extended to its whole page, of about 1,000
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What a reader has room for, beside a question and its answer."""
+    """What a reader has room for, besides a question and its answer."""
 
-    sources: int | None  # that are retrieved; None: as many as set, with whole pages as set
+    sources: int | None  # sources to retrieve; None: as many as configured, with whole pages as configured
     full_pages: int | None = None  # sources that are extended to their whole page
     tokens: int = 0  # of sources, history and evidence together
 
@@ -46,13 +46,13 @@ class ModelContext:
     ) -> None:
         """`last_read`: what was read for the questions before."""
         self._last_read = last_read
-        self._before: Sequence[SourceRead] = ()  # of what is read, what was read for the question before
+        self._before: Sequence[SourceRead] = ()  # of what is read and, before it, what was read for the question before
         self._asked, self._preferences = asked, asked.options.preferences
         self._reader, self._sampling = reader, sampling
         self._store, self._settings, self._context = store, settings, settings.answering.context
 
     def capacity(self) -> Capacity:
-        """What fits beside the question: for a model, unless a number is preferred, as much as its context takes."""
+        """What fits besides the question: for a model, as much as its context takes, unless a number is preferred."""
         if self._reader.quotes_evidence or self._preferences.sources:
             return Capacity(self._preferences.sources)
         room = max(room_for_sources(self._reader, self._asked.question, self._sampling, self._preferences.manner), 0)
@@ -61,7 +61,7 @@ class ModelContext:
         return Capacity(sources, max(room // TOKENS_PER_FULL_PAGE, retrieval.full_page_sources), room)
 
     def arranged(self, sources: tuple[Source, ...], capacity: Capacity, *, cited: bool) -> tuple[Source, ...]:
-        """The sources with their surroundings and, unless they are already `cited`, with the numbers of last time."""
+        """The sources with their surroundings and, unless they are already `cited`, with their previous numbers."""
         surrounded = self._surrounded(sources, capacity)
         return surrounded if cited else self._steady(surrounded, capacity)
 
@@ -85,7 +85,7 @@ class ModelContext:
         return surroundings.added_to(sources)
 
     def _steady(self, sources: tuple[Source, ...], capacity: Capacity) -> tuple[Source, ...]:
-        """The sources; those read for the previous question stay in place if many of them are found again.
+        """The sources; those read for the previous question stay in place if many of them were found again.
 
         The better half of what fits is read in any case.
         """
@@ -152,7 +152,7 @@ class ModelContext:
         yield from reader.answer(request, stop)
 
     def _scopes(self, sources: Sequence[Source]) -> PromptScopes:
-        """Among whom a prompt with these sources is shared."""
+        """Who may share a prompt with these sources."""
         ids = {source.document_id for source in sources}
         documents = [self._store.document(self._asked.scope.owner, document_id) for document_id in ids]
         holders = {document.owner for document in documents if document is not None}
@@ -168,14 +168,14 @@ def _documents(read: Sequence[SourceRead]) -> set[str]:
 
 
 def without_marks(turn: Turn) -> Turn:
-    """A turn as a reader gets it: without citation marks."""
+    """A turn as a reader gets it, without citation marks."""
     return Turn(turn.question, remove_citation_marks(turn.answer))
 
 
 def checked(pieces: Iterable[Reading | str], checker: AnswerChecker) -> Generator[Event, None, Message | None]:
     """What a model reads, the pieces of its answer, and its sentences as they become complete.
 
-    Returns why the answer ends before its end.
+    Returns why the answer is incomplete, if it is.
     """
     try:
         for piece in pieces:
@@ -190,15 +190,15 @@ def checked(pieces: Iterable[Reading | str], checker: AnswerChecker) -> Generato
     return None
 
 
-# ---- among whom a model may share what it computes for the parts of a prompt: those who see every document in it
+# ---- who may share what a model computes for parts of a prompt: those who can see every document in it
 
 
 def prompt_scopes(person: str, holders: Collection[str], manner: Manner) -> PromptScopes:
-    """The scopes of a prompt of `person`, "" if nobody knows who it is, whose sources are documents of `holders`.
+    """The scopes of a prompt of `person` ("" if unknown), whose sources are documents of `holders`.
 
-    The time to an answer tells whether a prompt began as an earlier one. So sources are shared by those who see all of
-    them, as everybody does the shared documents and the members of a collection its own, and only under the usual
-    instruction; all else stays with one person, and with nobody where that is not known.
+    The time to an answer reveals whether a prompt started like an earlier one. So sources are shared among those who
+    can see all of them, like everybody for shared documents and the members of a collection for its own, and only with
+    the usual instruction. Everything else is kept for one person, or for nobody if the person is not known.
     """
     own = f"person {person}" if person else None
     held = set(holders) - {""}

@@ -1,4 +1,4 @@
-"""Rows of tables as they are quoted: each value with the heading of its column, which a row alone does not say."""
+"""Quotes table rows with the heading of each value's column, which the row alone does not tell."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _ENDS_IN_VALUE = re.compile(r"(?:\d|[-–—])[)\s%％*]{0,4}$")
 
 @dataclass(frozen=True, slots=True)
 class HeadedRows:
-    """Quotes, and where those stand that are rows with headings."""
+    """Quotes, and the positions of those that are rows with headings."""
 
     quoted: tuple[Evidence, ...]
     places: Mapping[str, Citation]  # by their texts
 
     def cited(self, sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:
-        """The sentences of an answer; of a row with headings, the row alone is marked on its page."""
+        """The sentences of an answer; for a row with headings, only the row is marked on its page."""
         return tuple(
             replace(one, citations=(self.places[one.text],), claim=ClaimState.SUPPORTED, conflicts=())
             if one.text in self.places
@@ -46,17 +46,17 @@ def with_headings(
     *,
     shown: bool = False,
 ) -> HeadedRows:
-    """The quotes, rows among them as "Label: Heading value · Heading value".
+    """The quotes, with rows written as "Label: Heading value · Heading value".
 
-    A row stays unchanged if no table has it, or if the sources do not support what it becomes, which `checker`
-    finds out. `shown`: a table with the rows stands above, so that only those without a label need their headings.
+    A row stays unchanged if no table has it, or if the sources do not support the result, as judged by `checker`.
+    `shown`: a table with the rows is already shown, so only rows without a label need their headings.
     """
     texts, places = [one.text for one in quoted], {}
     for n, one in enumerate(quoted):
         bare = not any(character.isalpha() for character in one.text)
         if (shown and not bare) or not _ENDS_IN_VALUE.search(one.text) or not (text := _made(one, sources, on_pages)):
             continue
-        # Nothing in a bare row can be compared but its values, which are those of the table.
+        # Only the values of a bare row can be compared, and those are the table's.
         if bare or checker.check(text, (one.number,)).claim is ClaimState.SUPPORTED:
             texts[n], places[text] = text, citation_of(one, 0, len(one.text), sources)
     return HeadedRows(tuple(replace(one, text=text) for one, text in zip(quoted, texts, strict=True)), places)

@@ -1,4 +1,4 @@
-"""The scales that tables and answers are in, by name, and what each amounts to."""
+"""The scales of tables and answers, by name, and their factors."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from rag.store.sentences import HALF, StoredSentences, UnmadePage
 
 log = logging.getLogger(__name__)
 
-QUIET_SECONDS: Final = 3.0  # without a question before it begins, or goes on
+QUIET_SECONDS: Final = 3.0  # without a question, before it starts or continues
 PAGES: Final = 8  # of a document, made together
 SENTENCES: Final = 8  # embedded together
 KEPT_SENTENCES: Final = 50_000  # about 1 KB each
@@ -41,9 +41,9 @@ class SentencesAhead:
         quiet_since: Callable[[], int | None],
         version: Callable[[], int],
     ) -> None:
-        """`characters`: at which sentences are cut; `version` changes whenever there may be new pages.
+        """`characters`: the length at which sentences are cut; `version` changes whenever there may be new pages.
 
-        `quiet_since` gives a number that changes with each question; None while one is answered or waits.
+        `quiet_since` returns a number that changes with each question; None while one is being answered or waiting.
         """
         self._stored, self._vectors, self._characters = stored, vectors, characters
         self._quiet_since, self._version = quiet_since, version
@@ -69,7 +69,10 @@ class SentencesAhead:
             log.warning("Sentences are embedded when they are needed, until the next start: %s", exc)
 
     def _make_some(self) -> bool:
-        """Make those of the next pages; whether there may be more, and nobody asks. Raises Stopped and StoreError."""
+        """Make those of the next pages; returns whether there may be more and nobody asks.
+
+        Raises Stopped and StoreError.
+        """
         version, moment = self._version(), self._quiet_since()
         if moment is None or version == self._complete:
             return False
@@ -79,15 +82,15 @@ class SentencesAhead:
         return bool(pages) and self._make(pages, moment)
 
     def _make(self, pages: Sequence[UnmadePage], moment: int) -> bool:
-        """Make and store those of pages of one document; False if somebody asked something before that was done."""
+        """Make and store the vectors for pages of one document; False if somebody asked before that was done."""
         document = (pages[0].owner, pages[0].document_id)
         sentences = [distinct_sentences(page.text, self._characters) for page in pages]
-        # Sentences of like length go together, to waste little on padding.
+        # Sentences of similar length go together, to waste little on padding.
         different = dict.fromkeys(one for of_page in sentences for one in of_page)
         missing = sorted((one for one in different if one not in self._made), key=len)
         for start in range(0, len(missing), SENTENCES):
             if self._quiet_since() != moment:
-                return False  # what was made so far is there when it goes on
+                return False  # what has been made so far is there when it continues
             few = missing[start : start + SENTENCES]
             self._made.update(zip(few, self._vectors.make(document, few, self._stop), strict=True))
         made, self._made = self._made, {}
@@ -98,7 +101,7 @@ class SentencesAhead:
 
 
 class Place(NamedTuple):
-    """Where a sentence stands."""
+    """Where a sentence is."""
 
     document: DocumentKey
     first_page: int
@@ -108,7 +111,7 @@ class Place(NamedTuple):
 class SentenceVectors:
     """Vectors of sentences, in half precision wherever they come from. Thread-safe.
 
-    A question reads those of all its pages in one query.
+    For a question, the vectors of all its pages are read in one query.
     """
 
     def __init__(self, embedder: Embeds, stored: StoredSentences | None = None) -> None:
@@ -116,7 +119,7 @@ class SentenceVectors:
         self._kept: Kept[Vectors] = Kept(KEPT_SENTENCES)
 
     def of(self, places: Sequence[Place], sentences: Sequence[str], stop: threading.Event | None = None) -> Vectors:
-        """Unit vectors (n, d) of sentences, each at the place of the same row. Raises Stopped."""
+        """Unit vectors (n, d) of sentences; row i of `places` is the place of sentence i. Raises Stopped."""
         moment, keys = self._kept.moment, [text_digest(sentence) for sentence in sentences]
         found = [self._kept.get(place.document, key) for place, key in zip(places, keys, strict=True)]
         self._read(places, keys, found, moment)
@@ -128,7 +131,7 @@ class SentenceVectors:
         return np.array(found, np.float32)
 
     def make(self, document: DocumentKey, sentences: Sequence[str], stop: threading.Event) -> Vectors:
-        """Vectors (n, d) of sentences of a document, to be stored: none is kept in memory. Raises Stopped."""
+        """Vectors (n, d) of a document's sentences, to be stored; none is kept in memory. Raises Stopped."""
         found = [self._kept.get(document, text_digest(sentence)) for sentence in sentences]
         missing = [row for row, vector in enumerate(found) if vector is None]
         made = self._embedder.passages([sentences[row] for row in missing], stop=stop)

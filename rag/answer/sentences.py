@@ -14,19 +14,19 @@ _MAX_WORD = 20  # characters looked at before a full stop
 # End marks with closing quotes and brackets; an ASCII full stop only before white space or a citation mark.
 _END = re.compile(r"""[。！？!?；]+[”’」』）)"']*|(?<!\.)\.+[”’)"'\]]*(?=\s|$|\[)|\n+""")
 _MAX_LINE = 2_000  # characters of a line that are looked at before its end
-_MIN_WRAPPED = 60  # characters of a line that may go on in the next one
-_PROSE_END = re.compile(r"[^\W\d_]{2},?$")  # a word: rows of tables end in values
+_MIN_WRAPPED = 60  # characters of a line that may continue on the next one
+_PROSE_END = re.compile(r"[^\W\d_]{2},?$")  # a word, because table rows end with values
 _PROSE = re.compile(r"(?:\b[a-z]{2,}\b\W{1,3}){4}")  # words in small letters, which the names in a row are not
 _ITEM = re.compile(r"\(?[a-z]{1,4}[.)]\s")  # "b) any fraud", of a list
 _LAST_WORD = re.compile(r"[^\s(\[“\"']+$")
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
-    """The sentences as [start, end) spans in order, without white space around them.
+    """The sentences as [start, end) spans in order, without surrounding white space.
 
-    A sentence ends at Chinese and English end marks, closing quotes included, and at a line break. It goes on after an
-    abbreviation, an initial, the number of a list item, and before a small letter; at a line break only where a line of
-    prose goes on in the next one.
+    A sentence ends at Chinese and English end marks, including closing quotes, and at a line break. It continues after
+    an abbreviation, an initial, the number of a list item, and before a small letter; at a line break only if a line of
+    prose continues on the next one.
     """
     spans: list[tuple[int, int]] = []
     start = 0
@@ -47,7 +47,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def distinct_sentences(text: str, characters: int) -> list[str]:
-    """The different sentences of a text that hold a letter or a digit, each cut to so many characters."""
+    """The different sentences of a text that contain a letter or a digit, each cut to this many characters."""
     cut = (sentence[:characters] for sentence in split_sentences(text))
     return list(dict.fromkeys(sentence for sentence in cut if any(map(str.isalnum, sentence))))
 
@@ -62,7 +62,7 @@ def _append_span(spans: list[tuple[int, int]], text: str, start: int, end: int) 
 
 
 def _continues(text: str, start: int, stop: int, end: int) -> bool:
-    """Whether the sentence from `start` goes on after the full stops text[stop:end]."""
+    """Whether the sentence from `start` continues after the full stops text[stop:end]."""
     after = text[end : end + 2].lstrip()
     if after and after[0].islower():
         return True
@@ -74,7 +74,7 @@ def _continues(text: str, start: int, stop: int, end: int) -> bool:
 
 
 def _wraps(text: str, stop: int, end: int) -> bool:
-    """Whether the line that ends at `stop` is a line of prose that the next one goes on with, from `end`."""
+    """Whether the line that ends at `stop` is prose that continues on the next one, from `end`."""
     line = text[text.rfind("\n", max(stop - _MAX_LINE, 0), stop) + 1 : stop].rstrip()
     if len(line) < _MIN_WRAPPED or not _PROSE_END.search(line[-_MAX_WORD:]) or not _PROSE.search(line):
         return False
@@ -82,6 +82,6 @@ def _wraps(text: str, stop: int, end: int) -> bool:
 
 
 def without_instructions(question: str) -> str:
-    """A question up to its last question mark: what comes after says how to answer ("Answer in USD millions. …")."""
+    """A question up to its last question mark: what follows says how to answer ("Answer in USD millions. …")."""
     end = max(question.rfind("?"), question.rfind("？"))
     return question[: end + 1] if end >= 0 else question

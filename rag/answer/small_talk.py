@@ -1,7 +1,6 @@
-"""Replies to what is no question about documents: greetings, thanks, "what can you do?", the list of documents, sums.
+"""Replies to what is no question about documents: greetings, thanks, "what can you do?", sums.
 
-Nothing is searched. Only a text that consists of small talk and nothing else gets a reply: "Hello, what is the rent?"
-is a question.
+Nothing is searched. Only a text that is nothing but small talk gets a reply: "Hello, what is the rent?" is a question.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ _REPLIES: Final = {
 
 
 def _plain(question: str) -> str:
-    """Letters and digits, pieces separated by one comma; "" for punctuation and emojis alone, and for nothing."""
+    """Letters and digits, pieces separated by a comma; "" for only punctuation and emojis, and for nothing."""
     folded = unicodedata.normalize("NFKC", question[: MAX_CHARACTERS * 4]).casefold().replace("’", "'")
     kept = "".join(
         c if c.isalnum() or c in "'%" else "," if unicodedata.category(c)[0] in "PS" else " " for c in folded

@@ -1,4 +1,4 @@
-"""The tables on the pages of sources; those of the pages looked at last are kept.
+"""The tables on the pages of sources; those of the most recent pages are kept.
 
 Finding the tables of a page takes about 2.5 ms, so they are not stored.
 """
@@ -35,7 +35,7 @@ class PageTables:
 
 
 class KeptTables:
-    """The pages looked at last, each with the tables found on it alone. Thread-safe."""
+    """The most recent pages, each with the tables found on it alone. Thread-safe."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -67,7 +67,7 @@ class KeptTables:
         return found
 
     def fiscal_offset(self, document: DocumentKey) -> int | None:
-        """By how much a document calls a fiscal year that ends in January another than the calendar year."""
+        """How a document's name for a fiscal year that ends in January differs from the calendar year."""
         moment = self._offsets.moment
         found = self._offsets.get(document, None)
         if found is None:
@@ -92,9 +92,9 @@ class SourceTables:
         self._words = 0
 
     def of(self, source: Source) -> list[PageTables]:
-        """The pages a source stands on, from the first to the last, with their tables.
+        """The pages a source is on, from the first to the last, with their tables.
 
-        Ends where MAX_WORDS are reached; empty if its document was removed in the meantime.
+        Ends once MAX_WORDS are reached; empty if its document was removed in the meantime.
         """
         document = self._kept.store.document(self._owner, source.document_id)
         if document is None:

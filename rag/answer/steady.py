@@ -1,7 +1,7 @@
 """Keeps sources in place from turn to turn: what a model has just read comes first again, in the same words.
 
-Then the prompt of a follow-up begins as the one before, and the model need not read that again
-(`model/prompt_cache.py`). What is found for the follow-up comes behind it.
+The prompt of a follow-up then starts like the one before, and the model need not read that part again
+(`model/prompt_cache.py`). What is found for the follow-up comes after it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Final
 from rag.answer.context import SourceRead
 from rag.records import Source
 
-LEAST_SHARE: Final = 0.6  # of what was read before, in tokens, that must be found again for it to stay in place
-BEST_SOURCES: Final = 16  # that are looked at when it is decided how much stays in place
-MOST_QUESTIONS: Final = 64  # whose sources are kept, of all people; the text of a context each
+LEAST_SHARE: Final = 0.6  # share of what was read before, in tokens, that must be found again for it to stay in place
+BEST_SOURCES: Final = 16  # sources considered in deciding how much stays in place
+MOST_QUESTIONS: Final = 64  # questions, over all people, whose sources are kept; the text of one context each
 
 Question = tuple[str, str, str]  # who asked, which reader, and what
 
 
 class LastRead:
-    """What models have read for the last questions, kept in memory only. Thread-safe."""
+    """What models have read for recent questions, kept only in memory. Thread-safe."""
 
     def __init__(self, most: int = MOST_QUESTIONS) -> None:
         """`most`: questions."""
@@ -56,9 +56,9 @@ class Steady:
     """The sources of a follow-up, arranged by what was read for the question before it."""
 
     def __init__(self, sources: Sequence[Source], before: Sequence[SourceRead]) -> None:
-        """`sources` were found for the follow-up, best first; `before` was read, in order.
+        """`sources`: found for the follow-up, best first; `before`: what was read, in order.
 
-        Of `before`, the longest beginning stays in place of whose sources LEAST_SHARE was found again.
+        The longest start of `before` stays in place of whose sources LEAST_SHARE was found again.
         """
         self._sources, self._before = sources, before
         found = [one.tokens * any(_covers(one, source) for source in sources) for one in before]
@@ -67,7 +67,7 @@ class Steady:
         self.kept: Sequence[SourceRead] = before[: max(enough, default=0)]
 
     def leave_room(self, room: int, tokens_of: Callable[[Source], int]) -> None:
-        """Keep only as much as leaves room for the better half of the sources that fit `room` tokens."""
+        """Keep only as much as leaves room for the better half of the sources that fit in `room` tokens."""
         tokens = [tokens_of(source) for source in self._sources[:BEST_SOURCES]]
         fitting = sum(total <= room for total in accumulate(tokens))
         better = list(zip(self._sources, tokens, strict=False))[: max(fitting // 2, 1)]
@@ -79,9 +79,9 @@ class Steady:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """The sources, best first, then what else is kept, each kept one with its old number.
+        """The sources, best first, then the others that are kept; each kept one has its old number.
 
-        It replaces a source whose passage it holds.
+        A kept source replaces one whose passage it contains.
         """
         numbers = {one.source.number for one in self.kept}
         unused = (number for number in count(1) if number not in numbers)

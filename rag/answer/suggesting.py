@@ -38,7 +38,7 @@ _OWNER_LAST: Final = re.compile(r"(?P<item>[^?]+) (?P<by>of|for|at) (?P<who>(?:t
 _CHINESE: Final = re.compile(
     r"(?P<head>[^，。？?]{0,60}?(?:19|20)\d\d\s?年)(?P<item>[^，。？?]{2,30}?)(?P<ask>是多少|为多少|有多少|多少)[^？?]{0,4}[？?]?"
 )
-MAX_SECONDS: Final = 3.0  # after which nothing more is tried: the answer counts as complete only afterwards
+MAX_SECONDS: Final = 3.0  # for trying questions: the answer only counts as complete afterwards
 MAX_OTHERS: Final = 6  # documents that are asked the same
 _PART: Final = re.compile(r"[\W_]+")
 _BEFORE_FIGURE: Final = (
@@ -58,7 +58,7 @@ class Finders:
 
     figure: Callable[[str], ShortAnswer | None]  # the figure that answers, from the same documents
     table: Callable[[ShortAnswer], Table | None] = lambda short: None  # the whole table that a figure stands in
-    # Whether a document states the reason asked for, of the figure that has one of these names.
+    # Whether a document states the reason asked for, about the figure with one of these names.
     is_explained: Callable[[str, Collection[str]], bool] = lambda question, names: False
     elsewhere: Callable[[], Iterator[str]] = lambda: iter(())  # the same question of other documents that answer it
 
@@ -74,7 +74,7 @@ class _Asked:
 
 
 def follow_ups(question: str, finders: Finders) -> tuple[str, ...]:
-    """At most `MAX_FOLLOW_UPS` questions that follow on a complete question about one figure of one year."""
+    """At most `MAX_FOLLOW_UPS` questions that follow a complete question about one figure of one year."""
     years = _YEAR.findall(question)
     if len(question) > MAX_QUESTION_CHARACTERS or len(years) != 1:
         return ()
@@ -128,7 +128,7 @@ def _years(asked: _Asked, finders: Finders) -> Iterator[str]:
 
 
 def _reason(asked: _Asked, table: Table | None, finders: Finders) -> Iterator[str]:
-    """Why the figure rose or fell, where a document says so. English alone, as the reasons that are found."""
+    """Why the figure rose or fell, if a document says so. Only in English, like the reasons that are found."""
     what_was, row = _WHAT_WAS.fullmatch(asked.question.strip()), _row_asked_for(asked, table) if table else None
     if what_was is None or table is None or row is None:
         return
@@ -218,7 +218,7 @@ def _value(row: Row, column: int | None) -> float | None:
 
 
 def same_cell(one: str, other: str) -> bool:
-    """Whether two cells are printed the same, as far as white space does not count: "$ 14,694" is "$14,694"."""
+    """Whether two cells are printed the same, ignoring white space: "$ 14,694" is "$14,694"."""
     return "".join(one.split()) == "".join(other.split())
 
 
@@ -252,7 +252,7 @@ def _answers(found: ShortAnswer | None, cell: str, label: str = "") -> bool:
 def suggest(
     answerer: Answerer, asked: Asked, sources: tuple[Source, ...], may_go_on: Callable[[], bool] = lambda: True
 ) -> tuple[str, ...]:
-    """Questions to ask next, after a complete one and its sources; often none.
+    """Questions to ask next, given a complete question and its sources; often none.
 
     None is tried after MAX_SECONDS, or once `may_go_on` says no.
     """
@@ -288,7 +288,7 @@ def suggest(
 
 
 def is_about(sentence: str, names: Collection[str]) -> bool:
-    """Whether a sentence that gives a reason begins with the figure itself, and not with a part or a ratio of it."""
+    """Whether a sentence that gives a reason starts with the figure itself, rather than with a part or ratio of it."""
     figure = "|".join(re.escape(name) for name in names)
     return re.match(rf"{_BEFORE_FIGURE}(?:{figure})(?!{_AFTER_FIGURE})\b", sentence, re.IGNORECASE) is not None
 
@@ -311,7 +311,7 @@ def _table_of(short: ShortAnswer, sources: tuple[Source, ...], found: Retrieved)
 
 
 def _elsewhere(answerer: Answerer, asked: Asked, found: Retrieved, in_time: Callable[[], bool]) -> Iterator[str]:
-    """The same question of other documents in scope, each of another company, that answer it for sure.
+    """The same question about other documents in scope, each of another company, that have a sure answer.
 
     None is tried once it is not `in_time`.
     """
@@ -346,13 +346,13 @@ def _is_from(answer: tuple[ShortAnswer, tuple[Source, ...]], documents: Collecti
 
 
 def _is_alike(document: Document, found: Retrieved) -> bool:
-    """Whether a document has the year, or another number, in its name that those asked about have in theirs."""
+    """Whether the year or other number in a document's name is also in the names of those asked about."""
     numbers = {part for source in found.sources for part in _PART.split(source.document) if part.isdigit()}
     return bool(numbers & set(_PART.split(document.name)))
 
 
 def _as_written(question: str, terms: set[str]) -> str:
-    """The name of the document as the question writes it; "" if it does not stand there exactly once."""
+    """The name of the document as written in the question; "" if it is not there exactly once."""
     if not terms:
         return ""
     one = "|".join(re.escape(term) for term in sorted(terms, key=len, reverse=True))

@@ -1,4 +1,4 @@
-"""Adds the rest of their documents, or of their sections, to the sources of a model, where its context has room."""
+"""Adds the rest of their documents, or of their sections, to a model's sources, if its context has room."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 from rag.records import Source
 from rag.store.rows import StoredPassage
 
-MAX_DOCUMENTS: Final = 8  # best of those found that are looked at
+MAX_DOCUMENTS: Final = 8  # best sources whose surroundings are considered
 MAX_CHARACTERS_PER_TOKEN: Final = 8  # a longer text cannot fit, so its tokens need not be counted
 
 
 class Surroundings:
-    """What stands around sources, as far as a number of tokens has room for it."""
+    """The surroundings of sources, as far as a number of tokens has room for them."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Surroundings:
         source_tokens: int,
         source_characters: int,
     ) -> None:
-        """`room`: tokens of all sources together; `passages_of`: those of a document, by its id, in order.
+        """`room`: tokens of all sources together; `passages_of`: returns those of a document, by its id, in order.
 
         `source_tokens`: reserved per source for its heading; `source_characters`: of a source that is added, at most.
         """
@@ -33,9 +33,9 @@ class Surroundings:
         self._source_tokens, self._source_characters = source_tokens, source_characters
 
     def added_to(self, sources: Sequence[Source]) -> tuple[Source, ...]:
-        """The sources, best first, then what is added: whole documents first, then sections, those of the best first.
+        """The sources, best first, then what is added: whole documents first, then sections, best first.
 
-        What is added has the next numbers, no signals, and a score of 0.
+        Added sources have the next numbers, no signals, and a score of 0.
         """
         self._room -= self._tokens([source.text for source in sources])
         found = list(sources)
@@ -73,7 +73,7 @@ def _is_among(row: StoredPassage, sources: Sequence[Source]) -> bool:
 
 
 def _section_of(source: Source, rows: Sequence[StoredPassage]) -> Sequence[StoredPassage]:
-    """The passages around a source's own that stand under the same heading; none if it has no heading."""
+    """The passages around a source's own that are under the same heading; none if it has no heading."""
     at = next((n for n, row in enumerate(rows) if row.id == source.passage_id), None)
     if at is None or not rows[at].passage.heading:
         return []

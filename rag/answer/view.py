@@ -1,4 +1,4 @@
-"""A source -> the page it is on, with boxes around the passage and the cited span; and a text found on a page."""
+"""A source -> the page it is on, with boxes around the passage and the cited span; and finding a text on a page."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Place:
 
 
 def place_of(citation: Citation, source: Source, pages: Callable[[], Sequence[StoredPage]]) -> Place:
-    """The place of a citation; `pages` gives those of its source, and is called only where the source is not enough.
+    """The place of a citation. `pages` returns those of its source, and is only called if the source is not enough.
 
-    A source may go over several pages, and what a short answer cites may lie outside its source's text.
+    A source may extend over several pages, and a short answer may cite something outside its source's text.
     """
     page, label, quote = source.first_page, source.page_label, source.text[citation.start : citation.end]
     inside = 0 <= citation.start < citation.end <= len(source.text)
@@ -82,14 +82,14 @@ def open_view(
 
 
 def _page_at(store: Store, owner: str, source: Source, offset: int) -> int:
-    """The source's page that holds the character at `offset` of the document's text."""
+    """The source's page that contains the character at `offset` of the document's text."""
     for page in range(source.first_page + 1, source.last_page + 1):
         if offset < store.page_start(owner, source.document_id, page):
             return page - 1
     return source.last_page
 
 
-# ---- a text found on a page, whatever its case, character width, line breaks and typographic quotes
+# ---- a text found on a page, ignoring case, character width, line breaks and typographic quotes
 
 
 MAX_CHARACTERS = 200  # of a text to find; the rest is ignored
@@ -109,7 +109,7 @@ class Folding(dict[int, str]):
 
 
 def fold(text: str, folding: Folding) -> str:
-    """The text as it is compared: white space in one blank, none between Chinese characters."""
+    """The text as it is compared: white space as one blank, none between Chinese characters."""
     return _GAP.sub("", _SPACES.sub(" ", text.translate(folding)))
 
 
@@ -119,7 +119,7 @@ def wanted(text: str, folding: Folding) -> str:
 
 
 def find_spans(text: str, needle: str, folding: Folding) -> list[tuple[int, int]]:
-    """[start, end) in `text` of each place where the folded text holds `needle`; `fold(text).count(needle)` of them."""
+    """[start, end) in `text` of each of the `fold(text).count(needle)` places where the folded text has `needle`."""
     if not needle:
         return []
     folded, origins = _fold_with_origins(text, folding)
@@ -133,7 +133,7 @@ def find_spans(text: str, needle: str, folding: Folding) -> list[tuple[int, int]
 
 
 def _fold_with_origins(text: str, folding: Folding) -> tuple[str, list[int]]:
-    """As `fold`, with the index in `text` that each character comes from."""
+    """Like `fold`, with the index in `text` that each character comes from."""
     characters, origins = list[str](), list[int]()
     for index, character in enumerate(text):
         folded = folding[ord(character)]

@@ -1,4 +1,7 @@
-"""Which parts of a question a text has: a label, a header, a title. Knows words of properties: heavy is weight."""
+"""Which parts of a question a text contains: as a label, a header or a title.
+
+Knows words for properties: heavy is weight.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from rag.answer.phrases.kind import content
 from rag.language import CJK
 
 _HAN_WEIGHT: Final = 0.5  # of a Chinese character; an English word has 1
-_OTHER_SCRIPT: Final = 0.5  # of its weight, for a word that a text in the other script lacks
-_STEM, _ENDING = 6, 4  # letters that forms of a word have in common at least, and that one has more at most
+_OTHER_SCRIPT: Final = 0.5  # share of its weight, for a word that a text in the other script lacks
+_STEM, _ENDING = 6, 4  # letters that forms of a word share at least, and that one has in addition at most
 _TOKEN: Final = re.compile(rf"[{CJK}]+|[^\W_{CJK}]+(?:[.:/'’-][^\W_{CJK}]+)*")
 _HAN: Final = re.compile(f"[{CJK}]")
 _NAMED_BY_NUMBER: Final = re.compile(r"\d")  # "T6", "10:30"
@@ -40,11 +43,11 @@ _ASKING_HAN: Final = re.compile(
 class _Part:
     """A part of a question: a word, a property in words that stand for it, or a character of a Chinese run."""
 
-    words: frozenset[str]  # stems, or pairs of Chinese characters, of which a text must have one
+    words: frozenset[str]  # stems, or pairs of Chinese characters, one of which a text must contain
     weight: float
     exact: bool = False  # named by a number or a letter
     noun: bool = False
-    fixed: bool = False  # the words are all that may stand for it
+    fixed: bool = False  # no other words can stand for it
 
     @property
     def han(self) -> bool:
@@ -64,12 +67,12 @@ class Wording:
         return frozenset(n for n, part in enumerate(self.parts) if part.exact)
 
     def held(self, text: str) -> frozenset[int]:
-        """The parts that a text has."""
+        """The parts that a text contains."""
         words = _words_of(text)
         return frozenset(n for n, part in enumerate(self.parts) if _has(words, part))
 
     def unasked(self, text: str) -> float:
-        """Weight of the words of a text that no part of the question is."""
+        """Total weight of a text's words that are in no part of the question."""
         known = frozenset[str]().union(*(part.words for part in self.parts))
         own = [word for word in _words_of(text) if word not in _SAYS_LITTLE and (len(word) > 1 or word.isascii())]
         return sum(
@@ -79,7 +82,7 @@ class Wording:
         )
 
     def share(self, parts: frozenset[int], *, chinese: bool) -> float:
-        """Share of the question that some parts are; a word in another script than the text's counts half elsewhere."""
+        """Share of the question that these parts make up; a word in another script than the text's counts half."""
         missing = [part for n, part in enumerate(self.parts) if n not in parts]
         lost = sum(part.weight * (1.0 if part.han is chinese or part.exact else _OTHER_SCRIPT) for part in missing)
         held = self.weight_of(parts)
@@ -90,7 +93,7 @@ class Wording:
         return any(part.noun for n, part in enumerate(self.parts) if n not in parts)
 
     def weight_of(self, parts: frozenset[int]) -> float:
-        """Of some parts."""
+        """Total weight of these parts."""
         return sum(self.parts[n].weight for n in parts)
 
 
@@ -115,7 +118,7 @@ def wording_of(question: str) -> Wording:
 
 
 def _is_letter(token: str, after: str) -> bool:
-    """Whether a token is a capital letter that names a grade, a class or a part, and no article: "A级", "class B"."""
+    """Whether a token is a capital letter that names a grade, class or part, not an article: "A级", "class B"."""
     return len(token) == 1 and token.isupper() and (token not in "AI" or bool(_HAN.match(after)))
 
 

@@ -1,4 +1,4 @@
-"""The short answer that a cell of a table of texts gives: the row and the column that the question names."""
+"""The short answer from a cell in a table of texts: where the row and the column named by the question meet."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ _FITS: Final = {
     Kind.PERSON: re.compile(r"^\D+$"),
     Kind.PLACE: re.compile(r"^\D*[^\W\d]"),
 }
-_UNASKED: Final = 0.3  # what a word of a label that the question lacks costs, of a word that it has
-_SOURCES: Final = 5  # from the first, whose pages are looked at
-_MIN_SHARE: Final = 0.5  # of the question that the cell's row, column, table and document have
-_SURE_SHARE: Final = 0.7  # the same from which on the cell is stated as the answer
-_MARGIN: Final = 0.2  # over the score of the next cell, where a word of the question that a cell has counts 1
-_UNSURE: Final = 0.35  # confidence in a cell that is a best guess, beside that of phrases
+_UNASKED: Final = 0.3  # cost of a label's word that the question lacks, relative to one that it has
+_SOURCES: Final = 5  # first sources whose pages are searched
+_MIN_SHARE: Final = 0.5  # share of the question that the cell's row, column, table and document must contain
+_SURE_SHARE: Final = 0.7  # the same, from which on the cell is stated as the answer
+_MARGIN: Final = 0.2  # by which it must exceed the next cell's score; a word of the question that a cell has counts 1
+_UNSURE: Final = 0.35  # confidence in a cell that is a best guess, relative to that of phrases
 _SIGN_ALONE: Final = re.compile(r"[$£€¥￥%—–-]")
 
 
@@ -63,7 +63,7 @@ class _Match:
     row: Row
     column: int
     score: float
-    share: float  # of the question that the row, its column, the table and its document have
+    share: float  # share of the question that the row, its column, the table and its document contain
 
     @property
     def cell(self) -> Cell:
@@ -107,7 +107,7 @@ def short_cell(
 
 
 def _is_of_figures(table: Table) -> bool:
-    """Whether `rag.answer.figures` knows more of a table: it has periods, or signs in columns of their own."""
+    """Whether `rag.answer.figures` handles a table better: it has periods, or currency signs in their own columns."""
     cells = [cell.text for row in table.rows for cell in row.cells if cell]
     if any(_SIGN_ALONE.fullmatch(text) for text in cells):
         return True

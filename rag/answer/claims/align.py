@@ -1,4 +1,4 @@
-"""A claim laid beside the segments it may rest on: what stands there in the same order, and what in its place."""
+"""Aligns a claim with the segments that may support it: what is the same in the same order, and what is different."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A stretch of the claim that differs from the stretch of the evidence in its place; either may be empty."""
+    """A stretch of the claim that differs from the corresponding stretch of the evidence; either may be empty."""
 
     claim: tuple[int, int]  # [start, end) among the claim's tokens
     evidence: tuple[int, int]  # [start, end) among the evidence's tokens
@@ -61,12 +61,12 @@ class Alignment:
 
     @cached_property
     def in_order(self) -> float:
-        """Share of the claim's tokens that stand in the evidence in the same order."""
+        """Share of the claim's tokens that are in the evidence in the same order."""
         return len(self.same) / max(len(self.tokens), 1)
 
     @cached_property
     def found_quantities(self) -> float:
-        """Share of the claim's quantities that the evidence holds; 1 for a claim without any."""
+        """Share of the claim's quantities that the evidence contains; 1 for a claim without any."""
         places = self.quantity_places.values()
         return sum(map(bool, places)) / len(places) if places else 1.0
 
@@ -75,7 +75,7 @@ class Alignment:
         return next((edit for edit in self.edits if edit.claim[0] <= index < edit.claim[1]), None)
 
     def in_place(self, edit: Edit) -> list[int]:
-        """The evidence's tokens in the place of an edit; at the ends of the claim, no more than it may stand for."""
+        """The evidence's tokens in place of an edit; at the ends of the claim, no more than it can correspond to."""
         start, end = edit.evidence
         most = edit.claim[1] - edit.claim[0] + EXTRA_TOKENS
         if edit.claim[0] == 0 and end - start > most:
@@ -89,7 +89,7 @@ class Alignment:
         return self.claim.quantities[self.tokens[index].quantity]
 
     def _match_quantities(self) -> dict[int, list[int]]:
-        """Each quantity token of the claim -> the evidence tokens that agree with it."""
+        """For each quantity token of the claim, the evidence tokens that agree with it."""
         places = [(n, placed) for n, placed in enumerate(self.evidence) if placed.quantity]
         found: dict[int, list[int]] = {}
         for index, token in enumerate(self.tokens):
@@ -109,7 +109,7 @@ class Alignment:
         return found[: len(self.evidence)]
 
     def _align(self) -> None:
-        """Find what is the same in the same order, and the edits between."""
+        """Find what is the same in the same order, and the edits in between."""
         evidence_keys = [placed.token.key or _quantity_key(placed.quantity) for placed in self.evidence]
         claim_keys = [token.key or f"?{n}" for n, token in enumerate(self.tokens)]
         for n, places in self.quantity_places.items():

@@ -1,4 +1,4 @@
-"""Arithmetic that an answer states, "12.3 + 4.5 = 16.8" or "the sum of 3 and 4 is 7", worked out again."""
+"""Recalculates arithmetic that an answer states: "12.3 + 4.5 = 16.8" or "the sum of 3 and 4 is 7"."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Sum:
     result: float  # as printed, with its scale
 
     def covers(self, quantity: Quantity) -> bool:
-        """Whether a quantity belongs to the calculation, or states its result again."""
+        """Whether a quantity is part of the calculation, or repeats its result."""
         inside = self.formula[0] <= quantity.start < self.formula[1]
         return inside or any(math.isclose(quantity.value, self.result * factor) for factor in SCALES)
 
@@ -73,13 +73,13 @@ _CHANGE = re.compile(r"\b(?:from|由|从)\s?|从|由", re.IGNORECASE)
 
 
 def find_sums(text: str, quantities: tuple[Quantity, ...]) -> list[Sum]:
-    """The calculations of a text that are stated with their result, and whether the result is right."""
+    """The calculations in a text that are stated with their result, and whether the result is correct."""
     found = [*_formulas(text, quantities), *_spoken(text, quantities)]
     return [*found, *_directions(text, quantities)] or list(_changes(text, quantities))
 
 
 def _result(quantities: tuple[Quantity, ...], start: int) -> Quantity | None:
-    """The number that begins at a character, or just behind it."""
+    """The number that starts at a character, or just after it."""
     return next((one for one in quantities if start - 1 <= one.start <= start + 3), None)
 
 
@@ -109,7 +109,7 @@ def _spoken(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
 
 
 def _changes(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
-    """A percentage beside "from A to B", if it is the change between them."""
+    """A percentage next to "from A to B", if it is the change between them."""
     numbers = [one for one in quantities if one.kind is Kind.NUMBER]
     percentages = [one for one in quantities if one.kind is Kind.PERCENT and one.unit == "%"]
     if len(numbers) != 2 or len(percentages) != 1 or not _CHANGE.search(text):
@@ -122,7 +122,7 @@ def _changes(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
 
 
 def _directions(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
-    """A rise or fall "from A to B" that A and B belie."""
+    """A rise or fall "from A to B" that A and B contradict."""
     values = [one for one in quantities if one.kind in (Kind.NUMBER, Kind.PERCENT)]
     for first, second in pairwise(values[:20]):
         between = text[first.end : second.start]
@@ -152,7 +152,7 @@ def _equals(result: Quantity, value: float, *, percent: bool = True) -> bool:
 
 
 def evaluate(formula: str) -> float | None:
-    """The value of a formula as an answer prints it; None if it is none, or cannot be computed."""
+    """The value of a formula as an answer prints it; None if it is not a formula, or cannot be computed."""
     try:
         return float(value_of(tokens_of(formula.translate(_CLEAN))))
     except (NoExpression, DecimalException, OverflowError):

@@ -1,7 +1,7 @@
 """A claim and the index of its sources -> supported, contradicted or not found, with citations and conflicts.
 
-The claim is laid beside the segments that hold most of its words. Every quantity, name, direction, comparison and
-negation must agree there; of the other words a share must stand there, themselves or a synonym. Calls no model.
+The claim is aligned with the segments that contain most of its words. Every quantity, name, direction, comparison and
+negation must agree there; of the other words, a share must occur there, themselves or as a synonym. Calls no model.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from rag.pdf.tables import named_scale
 from rag.records import Citation, ClaimState, Conflict
 from rag.settings import ClaimSettings
 
-# Stems of words that tell how a value was worked out.
+# Stems of words that say how a value was computed.
 _OF_COMPUTING = frozenset("sum differ averag plu minu tim divid equal change ratio result amount reach stand".split())
 _UNIT_LINE = re.compile(
     r"单位|單位|[(（][^)）]{0,80}(?:million|thousand|billion|千元|万元|百万|亿元)"
@@ -47,9 +47,10 @@ _HEADER_CHARACTERS = 160  # of a line that may be a header
 
 
 def covered_share(alignment: Alignment, index: SourceIndex, *, computed: bool) -> float:
-    """Share of the claim's content that the evidence holds, 0..1; 1 for a claim of quantities alone.
+    """Share of the claim's content that the evidence contains, 0..1; 1 for a claim of only quantities.
 
-    The verbs that tell a row of a table ("rose", "amounted to"), and words of `computed` results, need not stand there.
+    Verbs that put a table row into words ("rose", "amounted to"), and words of `computed` results, need not occur
+    there.
     """
     held = _held_keys(alignment, index)
     groups = synonyms()
@@ -73,13 +74,13 @@ def covered_share(alignment: Alignment, index: SourceIndex, *, computed: bool) -
 
 
 def is_across(alignment: Alignment) -> bool:
-    """Whether claim and evidence are in different scripts, so that their words cannot agree."""
+    """Whether claim and evidence are in different scripts, so that their words cannot match."""
     text = "\n".join(segment.text for segment in alignment.segments)
     return mainly_chinese(alignment.claim.text) != mainly_chinese(text)
 
 
 def _held_keys(alignment: Alignment, index: SourceIndex) -> set[str]:
-    """What the evidence is about, the headers above a row included."""
+    """What the evidence is about, including the headers above a row."""
     held: set[str] = set()
     for segment in alignment.segments:
         held |= segment.content
@@ -109,7 +110,7 @@ def _han_groups(alignment: Alignment) -> dict[int, frozenset[int]]:
 
 
 def _is_verb(token: Token, by_start: dict[int, frozenset[int]]) -> bool:
-    """Whether a word says how a value changed or stands to others, rather than what it is the value of."""
+    """Whether a word says how a value changed or compares with others, rather than what it is the value of."""
     if token.is_han:
         return not _of_change().isdisjoint(by_start.get(token.start, frozenset()))
     return tells_change(token.key) or token.key in _OF_COMPUTING
@@ -197,21 +198,21 @@ def _fits(said: Quantity, cell: Quantity | None, scale: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What checking a claim found."""
+    """The result of checking a claim."""
 
     state: ClaimState
-    citations: tuple[Citation, ...] = ()  # of a contradicted claim: the evidence that contradicts it
+    citations: tuple[Citation, ...] = ()  # for a contradicted claim: the evidence that contradicts it
     conflicts: tuple[Conflict, ...] = ()
 
 
-_SHARED = 2  # words of a claim that a further segment must hold
+_SHARED = 2  # words of a claim that a further segment must add
 # What Markdown puts around words, and the number or bullet of a list item.
 _MARKUP = re.compile(r"\A\s*(?:\d{1,2}[.)、]|[-*•])\s+|\*\*|`")
 _NOT_FOUND = Verdict(ClaimState.NOT_FOUND)
 
 
 def check_claim(sentence: str, index: SourceIndex, settings: ClaimSettings, marked: Collection[int] = ()) -> Verdict:
-    """Check one sentence without marks; of equal evidence that of the `marked` sources is cited."""
+    """Check one sentence without marks; of equal evidence, that from the `marked` sources is cited."""
     sentence = _MARKUP.sub(lambda match: " " * len(match[0]), sentence)
     claim = analyse(sentence)
     keys = content_keys(claim.tokens)
@@ -226,7 +227,7 @@ def check_claim(sentence: str, index: SourceIndex, settings: ClaimSettings, mark
         return Verdict(ClaimState.SUPPORTED, (verbatim,))
     alignments = [Alignment(claim, segments) for segments in _candidates(claim, keys, index, settings, marked)]
     followed = max((alignment.in_order for alignment in alignments), default=0.0)
-    if followed >= settings.verbatim_share:  # what follows a sentence closely is judged by that sentence
+    if followed >= settings.verbatim_share:  # a sentence that closely follows a source is judged by that source alone
         alignments = [one for one in alignments if one.in_order >= followed - settings.share_margin]
     shares = [covered_share(alignment, index, computed=bool(sums)) for alignment in alignments]
     held = [share + alignment.found_quantities for alignment, share in zip(alignments, shares, strict=True)]
@@ -243,7 +244,7 @@ def check_claim(sentence: str, index: SourceIndex, settings: ClaimSettings, mark
 
 
 def _operand_citations(claim: Analysed, index: SourceIndex) -> tuple[Citation, ...]:
-    """Of a calculation without any words: the first segment that holds one of its numbers."""
+    """For a calculation without any words: the first segment that contains one of its numbers."""
     printed = {one.value for one in claim.quantities}
     for segment in index.segments:
         if any(one.value / scale in printed for one in segment.analysed.quantities for scale in SCALES):
@@ -252,7 +253,7 @@ def _operand_citations(claim: Analysed, index: SourceIndex) -> tuple[Citation, .
 
 
 def find_verbatim(sentence: str, index: SourceIndex, marked: Collection[int] = ()) -> Citation | None:
-    """Where a source holds the sentence word for word, whatever its white space."""
+    """Where a source contains the sentence word for word, ignoring white space."""
     squeezed = "".join(sentence.split()).casefold()
     texts = sorted(zip(index.sources, index.squeezed, strict=True), key=lambda entry: entry[0].number not in marked)
     for source, text in texts:
@@ -267,7 +268,7 @@ def find_verbatim(sentence: str, index: SourceIndex, marked: Collection[int] = (
 
 
 def _span_in(text: str, start: int, length: int) -> tuple[int, int]:
-    """The span of text that holds the characters [start, start + length), white space not counted."""
+    """The span of text with the characters [start, start + length), not counting white space."""
     places = [n for n, character in enumerate(text) if not character.isspace()]
     last = min(start + length, len(places)) - 1
     return places[min(start, last)], places[last] + 1
@@ -276,7 +277,7 @@ def _span_in(text: str, start: int, length: int) -> tuple[int, int]:
 def _candidates(
     claim: Analysed, keys: set[str], index: SourceIndex, settings: ClaimSettings, marked: Collection[int]
 ) -> Iterator[list[Segment]]:
-    """Evidence that the claim may rest on: each of the best segments, alone and with others that add to it."""
+    """Evidence that may support the claim: each of the best segments, alone and with others that add to it."""
     names = {claim.tokens[n].key for n in find_names(claim)}
     scored = [(score, segment) for segment in index.segments if (score := _closeness(claim, keys, segment)) > 0]
     scored.sort(key=lambda entry: (-entry[0], entry[1].number not in marked, entry[1].position))
@@ -293,7 +294,7 @@ def _candidates(
 
 
 def _closeness(claim: Analysed, keys: set[str], segment: Segment) -> float:
-    """How much of a claim a segment holds; of two that hold the same, the shorter one is closer."""
+    """How much of a claim a segment contains; if equal, the shorter segment is closer."""
     if not segment.content and not segment.analysed.quantities:
         return 0.0
     held = len(keys & segment.content) + 0.5 * len(
@@ -303,7 +304,7 @@ def _closeness(claim: Analysed, keys: set[str], segment: Segment) -> float:
 
 
 def _extended(keys: set[str], segment: Segment, others: Sequence[Segment], settings: ClaimSettings) -> list[Segment]:
-    """A segment with those that hold enough of the words that it lacks."""
+    """A segment with others that contain enough of the words it lacks."""
     chosen = [segment]
     missing = keys - segment.content
     while missing and len(chosen) < settings.evidence_segments:
@@ -323,7 +324,7 @@ def _extended(keys: set[str], segment: Segment, others: Sequence[Segment], setti
 def _judge(
     alignment: Alignment, share: float, index: SourceIndex, settings: ClaimSettings, sums: Sequence[Sum]
 ) -> Verdict:
-    """What the evidence says about a claim; `share`: how much of the claim's words it holds."""
+    """What the evidence says about a claim. `share`: how much of the claim's words it contains."""
     problems: list[Problem] = [
         *quantity_problems(alignment, index, sums),
         *row_problems(alignment, index),
@@ -346,7 +347,7 @@ def _judge(
 
 
 def _least_share(alignment: Alignment, settings: ClaimSettings) -> float:
-    """Share of a claim's words that its evidence must hold."""
+    """Share of a claim's words that its evidence must contain."""
     if is_across(alignment):
         return settings.min_share_across
     found = [places for places in alignment.quantity_places.values() if places]

@@ -1,4 +1,4 @@
-"""Whether the quantities of a claim stand in its evidence, and in the right place there."""
+"""Whether the quantities of a claim are in its evidence, and in the right place there."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from rag.answer.claims.problems import Problem, conflict_between, nearby, nearby
 from rag.answer.claims.quantities import Kind, Quantity
 from rag.answer.claims.sources import Segment, SourceIndex
 
-_NEAR_VERBATIM = 0.75  # share of the claim's tokens in order, from which places are compared
+_NEAR_VERBATIM = 0.75  # share of the claim's tokens in order, from which on places are compared
 _CONSTANTS = (1.0, 2.0, 100.0, 365.0)  # of formulas of averages, percentages and days
 _COMPARED = re.compile(
     r"(?:\b(?:from|to|versus|vs\.?|than|with|against|and)|由|从|至|到|比|较|与|和)[^\d]{0,4}\Z", re.IGNORECASE
 )
 _IN_ORDER = re.compile(r"\brespectively\b|分别", re.IGNORECASE)
-_AROUND = 3  # segments before and after that dates are looked for in
+_AROUND = 3  # segments before and after that are searched for dates
 
 
 def quantity_problems(alignment: Alignment, index: SourceIndex, sums: Sequence[Sum]) -> Iterator[Problem]:
-    """The quantities of a claim that its evidence does not state, or states of something else.
+    """The quantities of a claim that its evidence does not state, or states about something else.
 
-    `sums`: what the claim works out itself; their results need not stand in the evidence, their operands must.
+    `sums`: calculations in the claim. Their results need not be in the evidence, but their operands must be.
     """
     used = {place for places in alignment.quantity_places.values() for place in places}
     for position, places in alignment.quantity_places.items():
@@ -47,7 +47,7 @@ def quantity_problems(alignment: Alignment, index: SourceIndex, sums: Sequence[S
 
 
 def is_operand(said: Quantity, sums: Sequence[Sum], index: SourceIndex) -> bool:
-    """Whether a number of a calculation is its result, a constant, or stands in a source, with whatever scale."""
+    """Whether a number in a calculation is its result, a constant, or in a source, with whatever scale."""
     if said.value in _CONSTANTS or any(
         math.isclose(said.value, one.result * scale) for one in sums for scale in SCALES
     ):
@@ -61,7 +61,7 @@ def is_operand(said: Quantity, sums: Sequence[Sum], index: SourceIndex) -> bool:
 
 
 def _misplaced(alignment: Alignment, position: int, places: list[int]) -> Iterator[Problem]:
-    """A quantity that the evidence has, but with another one in its place."""
+    """A quantity that the evidence contains, but where it is, the evidence has another one."""
     if position in alignment.same or alignment.in_order < _NEAR_VERBATIM:
         return
     edit = alignment.edit_at(position)
@@ -76,7 +76,7 @@ def _misplaced(alignment: Alignment, position: int, places: list[int]) -> Iterat
 def _of_something_else(
     alignment: Alignment, position: int, places: list[int], used: Collection[int]
 ) -> Iterator[Problem]:
-    """A quantity that the evidence says of something else: its surroundings are those of another quantity there."""
+    """A quantity that the evidence states about something else: in the claim, it has another one's surroundings."""
     said = alignment.quantity_of(position)
     before = alignment.claim.text[max(0, said.start - 12) : said.start]
     if said.kind is Kind.ORDINAL or _COMPARED.search(before) or _IN_ORDER.search(alignment.claim.text):
@@ -100,7 +100,7 @@ def _of_something_else(
 
 
 def _rival(alignment: Alignment, position: int, used: Collection[int]) -> int | None:
-    """The evidence's quantity that stands where the claim says something else: in its place, or in its surroundings."""
+    """The evidence's quantity where the claim says something else: in its place, or in its surroundings."""
     said = alignment.quantity_of(position)
     edit = alignment.edit_at(position)
     candidates = [

@@ -1,4 +1,4 @@
-"""Whether the names, directions and comparisons of a claim agree with its evidence."""
+"""Whether the names, directions and comparisons in a claim agree with its evidence."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from rag.answer.claims.sources import SourceIndex
 from rag.answer.claims.tokens import Analysed, Token
 from rag.language import find_han
 
-_NEAR_VERBATIM: Final = 0.6  # share of the claim's tokens in order, from which edits are compared word by word
+_NEAR_VERBATIM: Final = 0.6  # share of the claim's tokens in order, from which on edits are compared word by word
 _VERBATIM: Final = 0.75  # the same, from which a Chinese word with another one in its place is no synonym
-_CLEARLY: Final = 2  # more words in common with the opposite than with the same word
+_CLEARLY: Final = 2  # words that the opposite must share beyond those the same word shares
 _AND: Final = frozenset("and or & 和 与 及 或".split())
 _PASSIVE: Final = frozenset(["by", "被", "由", "受"])
 _MODALS: Final = frozenset({"may", "can", "must", "shall"})
 _OPENING: Final = 3  # tokens of a claim that may name what it is about
 _SHORT: Final = 4  # tokens of an edit whose two sides stand for one another
-_COMMON_PREFIX: Final = 4  # letters in common of "China" and "Chinese"
-# Around the dots of a foreign name only: where it begins and ends cannot be told from the words beside it.
+_COMMON_PREFIX: Final = 4  # letters shared by "China" and "Chinese"
+# Only around the dots of a foreign name; otherwise its boundaries cannot be told from the words next to it.
 _DOTTED_NAME = re.compile("[\u4e00-\u9fff](?:[·•][\u4e00-\u9fff]{1,6}?){0,2}[·•][\u4e00-\u9fff]{1,2}")
 _ACRONYM = re.compile(r"[A-Z]{2,6}\Z")
 
 
 def name_problems(alignment: Alignment, index: SourceIndex) -> Iterator[Problem]:
-    """Names that the evidence lacks, and words in capitals with others in their place."""
+    """Names that the evidence lacks, and capitalised words that differ from those in their place."""
     lacking = [n for n in find_names(alignment.claim) if n < len(alignment.tokens) and not _has_name(alignment, n)]
     replaced = _replaced_capitals(alignment)
     rivals = _rival_names(alignment) if lacking else []
@@ -55,7 +55,7 @@ def _may_be_added(alignment: Alignment, position: int, places: list[int], index:
 
 
 def han_name_problems(alignment: Alignment, index: SourceIndex) -> Iterator[Problem]:
-    """Chinese names of people that the evidence lacks, and that its source mentions only later or elsewhere."""
+    """Chinese names of people that the evidence lacks, and that its source only mentions later or elsewhere."""
     if not alignment.segments:
         return
     written = _joined(segment.text for segment in alignment.segments)
@@ -90,7 +90,7 @@ def _rival_names(alignment: Alignment) -> list[int]:
 
 
 def _has_name(alignment: Alignment, position: int) -> bool:
-    """Whether the evidence holds a name, in full, as an acronym, or as its adjective."""
+    """Whether the evidence contains a name in full, as an acronym, or as its adjective."""
     token = alignment.tokens[position]
     if token.key in alignment.evidence_keys:
         return True
@@ -109,7 +109,7 @@ def _has_name(alignment: Alignment, position: int) -> bool:
 
 
 def _replaced_capitals(alignment: Alignment) -> list[int]:
-    """Words in capitals with another word in capitals in their place, though the evidence may hold them elsewhere."""
+    """Capitalised words that replace others, even if the evidence contains them elsewhere."""
     found: list[int] = []
     if alignment.in_order < _NEAR_VERBATIM:
         return found
@@ -129,7 +129,7 @@ def _replaced_capitals(alignment: Alignment) -> list[int]:
 
 
 def _moved(alignment: Alignment, edit: Edit, position: int) -> bool:
-    """Whether a word of an edit stands elsewhere in the same segment, among what surrounds it in the claim."""
+    """Whether a word of an edit is elsewhere in the same segment, next to what surrounds it in the claim."""
     places = alignment.in_place(edit)
     if not places:
         return False
@@ -157,7 +157,7 @@ def _named_elsewhere(alignment: Alignment, name: str, index: SourceIndex) -> boo
 
 
 def opposite_problems(alignment: Alignment) -> Iterator[Problem]:
-    """Words of the claim whose opposite stands in their place in the evidence."""
+    """Words of the claim that replace their opposite in the evidence."""
     claim = _directions(alignment.claim, 0)
     evidence: list[tuple[int, str]] = []
     start = 0
@@ -207,7 +207,7 @@ def _directions(analysed: Analysed, offset: int) -> list[tuple[int, str]]:
 
 
 def _opposed(alignment: Alignment, position: int, against: list[int], alike: list[int]) -> int | None:
-    """The place of the opposite that stands for the claim's word, if one does."""
+    """The place of the opposite that the claim's word replaces, if there is one."""
     if not against:
         return None
     edit = alignment.edit_at(position)
@@ -228,7 +228,7 @@ def _opposed(alignment: Alignment, position: int, against: list[int], alike: lis
 
 
 def han_problems(alignment: Alignment) -> Iterator[Problem]:
-    """Chinese words with others in their place: opposite characters, other names, words that are no synonyms."""
+    """Chinese words that replace others: opposite characters, other names, words that are not synonyms."""
     for edit in alignment.edits:
         claim = "".join(token.text for token in alignment.tokens[slice(*edit.claim)])
         evidence = "".join(
@@ -247,7 +247,7 @@ def han_problems(alignment: Alignment) -> Iterator[Problem]:
 
 
 def _han_difference(alignment: Alignment, edit: Edit, claim: str, evidence: str) -> str:
-    """What kind of problem an edit between Chinese texts is; "" for none."""
+    """The kind of problem that an edit between Chinese texts is; "" for none."""
     short = len(claim) <= _SHORT and len(evidence) <= _SHORT
     if short and any(are_opposite(one, other) for one in claim for other in evidence):
         return "opposite"
@@ -266,7 +266,7 @@ def _han_difference(alignment: Alignment, edit: Edit, claim: str, evidence: str)
 
 
 def _is_other_place(alignment: Alignment, edit: Edit) -> bool:
-    """Whether one known place or company stands for another one."""
+    """Whether one known place or company replaces another."""
     text, start, end = alignment.claim.text, edit.claim[0], edit.claim[1] - 1
     first, last = alignment.tokens[start].start, alignment.tokens[end].end
     place = alignment.evidence[edit.evidence[0]]
@@ -280,7 +280,7 @@ def _is_other_place(alignment: Alignment, edit: Edit) -> bool:
 
 
 def _is_reworded(alignment: Alignment, edit: Edit, claim: str) -> bool:
-    """Whether a Chinese edit is a synonym, or stands elsewhere in the evidence."""
+    """Whether a Chinese edit is a synonym, or is elsewhere in the evidence."""
     moved = len(claim) > 1 and any(claim in segment.text for segment in alignment.segments)
     if moved or not any(alignment.tokens[n].is_content for n in range(*edit.claim)):
         return True
@@ -296,7 +296,7 @@ def _window(analysed: Analysed, span: tuple[int, int], start: int) -> str:
 
 
 def word_problems(alignment: Alignment, index: SourceIndex) -> Iterator[Problem]:
-    """English words with another one in their place that is no synonym, in a claim that else follows its evidence."""
+    """English words that replace others and are not synonyms, in a claim that otherwise follows its evidence."""
     if alignment.in_order < _NEAR_VERBATIM:
         return
     for edit in alignment.edits:
@@ -318,12 +318,12 @@ def _are_words(said: Token, written: Token) -> bool:
 
 
 def _alike(said: Token, written: Token) -> bool:
-    """Whether two words share their beginning, as forms of one word do."""
+    """Whether two words start the same, as forms of one word do."""
     return said.key[:_COMMON_PREFIX] == written.key[:_COMMON_PREFIX]
 
 
 def swap_problems(alignment: Alignment) -> Iterator[Problem]:
-    """Two words of the evidence that the claim exchanges, "larger for A than for B"."""
+    """Two words of the evidence that the claim swaps: "larger for A than for B"."""
     edits = [
         (edit, places[0])
         for edit in alignment.edits
@@ -343,7 +343,7 @@ def swap_problems(alignment: Alignment) -> Iterator[Problem]:
 
 
 def _turned_round(alignment: Alignment) -> Iterator[Problem]:
-    """Two names on both sides of the same word in the other order, "A succeeded B", without a passive."""
+    """Two names on both sides of the same word in reverse order, "A succeeded B", without a passive."""
     claim = [token.key for token in alignment.tokens]
     evidence = [placed.token.key for placed in alignment.evidence]
     once = [

@@ -1,4 +1,4 @@
-"""Dates in a text, in any usual form, English and Chinese, as (year, month, day); 0 for what is not said."""
+"""Dates in a text, in any usual form, English and Chinese, as (year, month, day); 0 for parts that are not given."""
 
 from __future__ import annotations
 

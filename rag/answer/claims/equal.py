@@ -1,4 +1,4 @@
-"""When two quantities agree: equal after scale and unit, or rounded as the claim prints it."""
+"""Whether two quantities agree: equal after applying scale and unit, or after rounding as the claim does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def agree(claim: Quantity, source: Quantity, segment: Segment | None = None) -> 
 
 
 def same_kind(claim: Quantity, source: Quantity) -> bool:
-    """Whether one may stand in the place of the other."""
+    """Whether one may replace the other."""
     if claim.kind is not source.kind:
         return False
     if claim.kind is Kind.DATE:
@@ -59,9 +59,9 @@ def _units_agree(claim: Quantity, source: Quantity, row: bool) -> bool:
         return True
     if {claim.unit, source.unit} == {"CNY", "YEN-SIGN"} or {claim.unit, source.unit} == {"JPY", "YEN-SIGN"}:
         return True
-    if row:  # units stand in the header or the caption
+    if row:  # units are in the header or the caption
         return not source.unit or (not claim.unit and source.unit in CURRENCIES)
-    # A claim may leave a currency out, or take up a unit said before.
+    # A claim may leave out a currency, or use a unit mentioned before.
     return claim.kind is source.kind and (not claim.unit or not source.unit) and claim.unit != "%"
 
 
@@ -69,7 +69,7 @@ def _values_agree(claim: Quantity, source: Quantity, scale: float) -> bool:
     value, step = source.value * scale, source.step * scale
     if math.isclose(claim.value, value, rel_tol=_EPSILON, abs_tol=_EPSILON):
         return True
-    # The source prints more digits, and rounded to the claim's last digit it is what the claim says.
+    # The source prints more digits; rounded to the claim's last digit, it equals the claim.
     coarse = claim.step
     if claim.bound and claim.value:
         coarse = max(coarse, _last_digit(claim.value))
@@ -82,7 +82,7 @@ def _values_agree(claim: Quantity, source: Quantity, scale: float) -> bool:
 
 
 def _holds(claim: Quantity, value: float, coarse: float) -> bool:
-    """Whether a bound is true of a value close to it: "more than 200" of 212."""
+    """Whether a bound is true for a value close to it: "more than 200" for 212."""
     if claim.bound == ">":
         return 0 < value - claim.value < coarse
     return claim.bound == "<" and 0 < claim.value - value < coarse

@@ -1,4 +1,4 @@
-"""Words with opposite and with similar meaning, from the data files beside this module, by their stems."""
+"""Words with opposite and similar meanings, by their stems, from the data files next to this module."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def stem(word: str) -> str:
 
 
 def _undoubled(rest: str) -> str:
-    """Without a doubled last consonant: "stopp" -> "stop"; "fall" stays."""
+    """Without a doubled last consonant: "stopp" -> "stop"; "fall" is unchanged."""
     return rest[:-1] if rest[-1] == rest[-2] and rest[-1] not in "lsze" else rest
 
 
@@ -81,7 +81,7 @@ def opposites() -> dict[str, frozenset[Side]]:
 
 @functools.cache
 def synonyms() -> dict[str, frozenset[int]]:
-    """Each stem or Chinese word -> the groups it belongs to; the sides of opposites are groups as well."""
+    """Each stem or Chinese word -> the groups it belongs to; each side of an opposite is also a group."""
     found: dict[str, set[int]] = {}
     groups = [words for (words,) in _file("synonyms.txt")]
     groups += [[word for word in words if word[0] != "~"] for sides in _file("opposites.txt") for words in sides]
@@ -109,7 +109,7 @@ def _phrases() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 
 def stems_of_deeds(text: str) -> set[str]:
-    """Stems that stand for the phrases of a text: "resign" where it has "stepped down"."""
+    """Stems that stand for the phrases in a text: "resign" for "stepped down"."""
     found = set[str]()
     for pattern, meant in _phrases():
         first, word = meant.split(" ", 1)
@@ -135,7 +135,7 @@ def tells_change(word: str) -> bool:
 
 @functools.cache
 def _exclusive() -> dict[str, frozenset[int]]:
-    """Each stem -> the sets it belongs to of which only one word can be true in a place."""
+    """Each stem -> the sets it belongs to; only one word of such a set can be true in a place."""
     found: dict[str, set[int]] = {}
     for number, (words,) in enumerate(_file("exclusive.txt")):
         for word in words:
@@ -150,13 +150,13 @@ def are_exclusive(one: str, other: str) -> bool:
 
 
 def are_synonyms(one: str, other: str) -> bool:
-    """Whether two stems, or two Chinese words, stand in one group."""
+    """Whether two stems, or two Chinese words, are in one group."""
     table = synonyms()
     return one == other or not table.get(one, frozenset()).isdisjoint(table.get(other, frozenset()))
 
 
 def has_synonym(word: str, words: Iterable[str]) -> bool:
-    """Whether any of the English words given is this one, in any form, or a synonym."""
+    """Whether one of these English words is this one in any form, or a synonym."""
     wanted = stem(word)
     return any(are_synonyms(wanted, stem(other)) for other in words if other.isascii())
 

@@ -1,4 +1,4 @@
-"""Proper names of a text: capitalised words, acronyms, and Chinese strings that look like names."""
+"""Proper names in a text: capitalised words, acronyms, and Chinese strings that look like names."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _TRANSLITERATION_SHARE = 0.66
 
 @functools.cache
 def _common_words() -> frozenset[str]:
-    """English words that are no names though a sentence may begin with them."""
+    """English words that are not names even if a sentence starts with them."""
     return frozenset((Path(__file__).parent / "common_words.txt").read_text("utf-8").split())
 
 
@@ -75,12 +75,12 @@ def _is_name(token: Token) -> bool:
 
 
 def is_common(token: Token) -> bool:
-    """Whether a word is known as a common one, though it may be written with a capital."""
+    """Whether a word is a common one even though it may be capitalised."""
     return token.text.lower() in _common_words() or token.key in opposites() or token.key in synonyms()
 
 
 def begins_han_name(pair: str) -> bool:
-    """Whether two Chinese characters may begin a person's name: a surname, and no word that is known."""
+    """Whether two Chinese characters may start a person's name: a surname, and not a known word."""
     return pair[0] in _SURNAMES and pair not in synonyms() and pair not in opposites() and pair not in _PLACES
 
 

@@ -54,7 +54,7 @@ def value_of_ordinal(text: str) -> int:
 
 
 def value_of_han(text: str) -> float | None:
-    """The value of a Chinese numeral, such as 一百二十 -> 120, 三点五 -> 3.5, 二〇二三 -> 2023; None if it is none."""
+    """The value of a Chinese numeral, such as 一百二十 -> 120, 三点五 -> 3.5, 二〇二三 -> 2023; else None."""
     whole, _, decimals = text.partition("点")
     value = whole_of_han(whole)
     if value is None or not decimals:
@@ -65,7 +65,7 @@ def value_of_han(text: str) -> float | None:
 
 
 def whole_of_han(text: str) -> int | None:
-    """The value of a Chinese numeral without decimals; None if it is none."""
+    """The value of a Chinese numeral without decimals; None if it is not one."""
     if len(text) > 1 and all(character in HAN_DIGITS for character in text):  # digit by digit, as years are written
         return int("".join(str(HAN_DIGITS[character]) for character in text[:16]))
     total = section = digit = 0

@@ -1,4 +1,4 @@
-"""Negations and restrictions of a claim and its evidence, and the words that they bear on."""
+"""Negations and restrictions in a claim and its evidence, and the words that they apply to."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rag.answer.claims.tokens import Analysed, Token
 from rag.records import Conflict
 
 _NEGATORS: Final = frozenset("not no never without neither nor none nobody nothing cannot hardly scarcely".split())
-_EXCLUDING: Final = frozenset("exclud refus prohibit forbid lack".split())  # stems of verbs that deny their object
+_EXCLUDING: Final = frozenset("exclud refus prohibit forbid lack".split())  # stems of verbs that negate their object
 _RESTRICTORS: Final = frozenset("only except solely exclusively unless".split())
 _HAN_NEGATOR = re.compile("[不未无無没沒非勿莫]")
 _HAN_RESTRICTOR = re.compile("仅|僅|只有|唯一|唯独|除外|除非|除了|除")
-# Words in which such a character denies nothing.
+# Words in which such a character is not a negation.
 _HARMLESS: Final = (
     "不同 不断 不仅 不但 不过 不久 不少 不管 不论 不良 不足 不动产 不锈钢 不等 不止 不料 不禁 不妨 不得不 不可避免"
     " 不可或缺 不列颠 不丹 不朽 不幸 不满 不安 不惜 不愧 无论 无线 无疑 无数 无穷 无锡 无人机 无形资产 无机 无产 未来"
@@ -39,18 +39,18 @@ _NEGATING: Final = frozenset("不得 不能 无法 不准 不必 无需".split()
 _DEMANDS = re.compile(r"\b(?:must|requir\w+|needs?|only|subject to|shall)\b|须|必须|需|应", re.IGNORECASE)
 _EXCEPTING = re.compile(r"except|unless|除", re.IGNORECASE)
 _ISOLATED: Final = 2  # tokens of an edit that only adds or drops a restriction
-_NEAR_VERBATIM: Final = 0.7  # share of the claim's tokens in order, from which a dropped restriction counts
-_TARGETS = 3  # content tokens behind a negation that it may bear on
+_NEAR_VERBATIM: Final = 0.7  # share of the claim's tokens in order, from which on a dropped restriction counts
+_TARGETS = 3  # content tokens after a negation that it may apply to
 _HAN_TARGETS = 4  # Chinese characters
 
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """A negation or restriction, and what it bears on."""
+    """A negation or restriction, and what it applies to."""
 
     token: int  # index of its token
     restricts: bool  # "only", "except", rather than "not"
-    targets: tuple[str, ...]  # keys of the content tokens behind it, nearest first
+    targets: tuple[str, ...]  # keys of the content tokens after it, nearest first
 
 
 def find_negations(analysed: Analysed) -> list[Negation]:
@@ -103,13 +103,13 @@ def _targets(analysed: Analysed, index: int) -> tuple[str, ...]:
 
 
 def negation_problems(alignment: Alignment) -> Iterator[Problem]:
-    """Negations and restrictions that only the claim has, or only its evidence about what the claim says."""
+    """Negations and restrictions that only the claim has, or that only its evidence has about what the claim says."""
     claim = find_negations(alignment.claim)
     evidence = _evidence_negations(alignment)
     kept = set(alignment.same.values())
     open_claim = [one for one in claim if one.token not in alignment.same and one.token < len(alignment.tokens)]
     open_evidence = [one for one in evidence if one.token not in kept]
-    for alike in (_alike, functools.partial(_same_place, alignment)):  # first those that bear on the same words
+    for alike in (_alike, functools.partial(_same_place, alignment)):  # first those that apply to the same words
         for said in list(open_claim):
             partner = next((one for one in open_evidence if alike(said, one)), None)
             if partner:
@@ -147,7 +147,7 @@ def _evidence_negations(alignment: Alignment) -> list[Negation]:
 
 
 def _alike(said: Negation, written: Negation) -> bool:
-    """Whether two negations bear on the same thing."""
+    """Whether two negations apply to the same thing."""
     return said.restricts == written.restricts and any(
         are_synonyms(one, other) for one in said.targets for other in written.targets
     )
@@ -162,13 +162,13 @@ def _same_place(alignment: Alignment, said: Negation, written: Negation) -> bool
 
 
 def _is_double(alignment: Alignment, written: list[Negation]) -> bool:
-    """Whether the evidence denies twice what the claim demands: "not without consent" is "consent is required"."""
+    """Whether the evidence negates twice what the claim requires: "not without consent" is "consent is required"."""
     denying = [alignment.evidence[one.token].segment for one in written if not one.restricts]
     return any(denying.count(one) == 2 for one in denying) and _DEMANDS.search(alignment.claim.text) is not None
 
 
 def _said_otherwise(alignment: Alignment, said: Negation) -> bool:
-    """Whether the evidence denies without a negation: by an opposite ("unprofitable") or a verb ("failed to")."""
+    """Whether the evidence negates without a negation: by an opposite ("unprofitable") or a verb ("failed to")."""
     if said.restricts:
         return False
     claim = alignment.claim.text.lower()
@@ -186,7 +186,7 @@ def _said_otherwise(alignment: Alignment, said: Negation) -> bool:
 
 
 def _conflict_of(alignment: Alignment, said: Negation) -> Conflict | None:
-    """The claim's negation beside what it denies in the evidence."""
+    """The claim's negation, compared with what it negates in the evidence."""
     for target in said.targets:
         for placed in alignment.evidence:
             if placed.token.key == target and placed.token.is_content:
@@ -195,7 +195,7 @@ def _conflict_of(alignment: Alignment, said: Negation) -> Conflict | None:
 
 
 def _dropped(alignment: Alignment, written: Negation, claim_denies: bool) -> bool:
-    """Whether the claim says, without the negation, what the evidence denies."""
+    """Whether the claim says, without the negation, what the evidence negates."""
     keys = [token.key for token in alignment.tokens]
     kept = {alignment.evidence[place].token.start for place in alignment.same.values()}
     behind = alignment.evidence[written.token + 1 : written.token + 8]
@@ -220,7 +220,7 @@ def _dropped(alignment: Alignment, written: Negation, claim_denies: bool) -> boo
 
 
 def _is_isolated(alignment: Alignment, place: int) -> bool:
-    """Whether an edit drops little but this token."""
+    """Whether an edit drops little besides this token."""
     return any(
         edit.evidence[0] <= place < edit.evidence[1] and edit.evidence[1] - edit.evidence[0] <= _ISOLATED
         for edit in alignment.edits

@@ -1,4 +1,4 @@
-"""What keeps a claim from being supported by its evidence."""
+"""What prevents a claim from being supported by its evidence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rag.answer.claims.align import Alignment, Placed
 from rag.answer.claims.tokens import Token
 from rag.records import Conflict
 
-_REACH = 6  # words on each side of a token that tell what it is about
+_REACH = 6  # words on each side of a token that show what it is about
 _HAN_REACH = 12  # Chinese characters
 
 
@@ -18,7 +18,7 @@ class Problem:
     """A part of the claim that its evidence does not say."""
 
     what: str  # "number", "name", "negation", "opposite", "word"
-    conflict: Conflict | None  # what the evidence says in its place; None if it says nothing
+    conflict: Conflict | None  # what the evidence says instead; None if nothing
 
 
 def conflict_between(claim: Token, evidence: Placed) -> Conflict:

@@ -29,7 +29,7 @@ from rag.answer.claims.units import (
     unit_named,
 )
 
-_REACH = 28  # characters before a number that a bound is looked for in
+_REACH = 28  # characters before a number that are searched for a bound
 _NEAR = r"[\s\w$€£¥%]{0,3}\Z"
 _BEFORE: Final = tuple(
     (sign, re.compile(pattern + r"\s?(?:the\s|a\s|of\s)?[$€£¥]?\Z", re.IGNORECASE))
@@ -82,7 +82,7 @@ NO_DATE: Final = (0, 0, 0)
 
 
 def bound_of(text: str, start: int, end: int) -> str:
-    """The bound, "<", ">" or "~", if words before or behind the number text[start:end] say so, else ""."""
+    """The bound, "<", ">" or "~", if words before or after the number text[start:end] say so, else ""."""
     before = _IN_WORDS.sub("", text[max(0, start - _REACH) : start])
     for sign, pattern in _BEFORE:
         if pattern.search(before):
@@ -116,11 +116,11 @@ class Quantity:
     bound: str = ""  # "<", ">" or "~" (about); "" for none
     scaled: bool = False  # a scale such as "million" is printed
     negative: bool = False
-    factor: float = 1.0  # what its scale and unit multiply the printed number by
+    factor: float = 1.0  # factor by which its scale and unit multiply the printed number
 
     @property
     def is_article(self) -> bool:
-        """Whether it may be no number at all but an article, as "one" and 一 often are."""
+        """Whether it may be an article rather than a number, as "one" and 一 often are."""
         return self.kind is Kind.NUMBER and self.value == 1 and not self.unit and not self.scaled
 
 
@@ -177,7 +177,7 @@ def find_quantities(text: str) -> list[Quantity]:
 
 
 def _with_ranges(text: str, found: list[Quantity]) -> list[Quantity]:
-    """The quantities, the first number of a range with the scale and unit of the second: "$150 to $170 million"."""
+    """The quantities; the first number of a range gets the scale and unit of the second: "$150 to $170 million"."""
     completed = list(found)
     for n, (first, second) in enumerate(pairwise(found)):
         between = text[first.end : second.start]
@@ -262,7 +262,7 @@ def _digits(text: str) -> list[Quantity]:
 
 
 def _decade_end(text: str, end: int) -> int:
-    """Behind the s of "1990s"."""
+    """The position after the s of "1990s"."""
     return end + 1 if text[end : end + 1] == "s" else end
 
 
@@ -301,7 +301,7 @@ def _han_numbers(text: str) -> list[Quantity]:
 
 
 def _measured(text: str, start: int, end: int, value: float, step: float) -> Quantity:
-    """A number with the currency before it, and the scale and unit behind it."""
+    """A number with the currency before it, and the scale and unit after it."""
     unit, factor, scaled, printed_end = "", 1.0, False, end
     if before := CURRENCY_BEFORE.search(text, max(0, start - 20), start):
         named = before[0].strip("-− (").strip()

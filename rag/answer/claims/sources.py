@@ -1,4 +1,4 @@
-"""The sources of an answer as segments, sentences or rows, that claims are compared with; made once for an answer."""
+"""The sources of an answer as segments (sentences or rows) that claims are compared with; made once per answer."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MAX_SEGMENT = 1_000  # characters; a longer sentence is cut
 _HEADER_LINES = 12  # segments above a row that may hold its column headers
 _ENDS = re.compile(r"[.。！？!?;；:：”’\"')）\]]\s*\Z")
 _CONTINUES = re.compile(r"[a-z(·，,、]|[\u4e00-\u9fff]")
-_MIN_WRAPPED = 30  # characters of a line that may go on in the next one
+_MIN_WRAPPED = 30  # characters of a line that may continue on the next one
 _CELL = re.compile(r"[-–—−(]{0,2}[$€£¥]?\d[\d,.]*[)%]{0,2}")
-_MAX_LABEL = 14  # words of a row that are no values
+_MAX_LABEL = 14  # words of a row that are not values
 _MAX_ROW = 220  # characters
 _WHITE = re.compile(r"\s+")
 
@@ -44,7 +44,7 @@ class Segment:
 
     @cached_property
     def is_row(self) -> bool:
-        """Whether it ends in numbers, as a row of a table does."""
+        """Whether it ends with numbers, as a table row does."""
         return ends_in_values(self.text)
 
 
@@ -56,7 +56,7 @@ class SourceIndex:
 
     @cached_property
     def segments(self) -> list[Segment]:
-        """The sources cut into segments, which claims that stand in them word for word do not need."""
+        """The sources divided into segments; claims that occur word for word do not need them."""
         cut = [(source, *span) for source in self.sources for span in _segment_spans(source.text)]
         return [Segment(one.number, start, end, one.text[start:end], n) for n, (one, start, end) in enumerate(cut)]
 
@@ -66,7 +66,7 @@ class SourceIndex:
         return [_WHITE.sub("", source.text).casefold() for source in self.sources]
 
     def text_until(self, segment: Segment) -> str:
-        """The names a source stands under, and its text up to the end of a segment."""
+        """The headings a source is under, and its text up to the end of a segment."""
         for source in self.sources:
             if source.number == segment.number:
                 return "\n".join((source.document, *source.heading, source.text[: segment.end]))
@@ -102,7 +102,7 @@ def _segment_spans(text: str) -> list[tuple[int, int]]:
 
 
 def _wraps(text: str, before: tuple[int, int], start: int, end: int) -> bool:
-    """Whether the sentence `before` goes on in text[start:end], on the next line."""
+    """Whether the sentence `before` continues in text[start:end], on the next line."""
     line_start = max(before[0], text.rfind("\n", 0, before[1]) + 1)
     return (
         "\n" in text[before[1] : start]
@@ -116,7 +116,7 @@ def _wraps(text: str, before: tuple[int, int], start: int, end: int) -> bool:
 
 
 def ends_in_values(text: str) -> bool:
-    """Whether a line looks like a row of a table: a short label, then values."""
+    """Whether a line looks like a table row: a short label, then values."""
     if len(text) > _MAX_ROW or text.endswith("."):
         return False
     words = [word for word in text.replace("|", " ").split() if word not in "$€£¥"]

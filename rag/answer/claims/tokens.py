@@ -12,7 +12,7 @@ from rag.answer.claims.lexicon import stem
 from rag.answer.claims.quantities import Quantity, find_quantities
 from rag.language import CJK
 
-# Function words: they align, but nothing rests on them.
+# Function words: they are aligned, but nothing depends on them.
 FUNCTION_WORDS: Final = frozenset(
     stem(word)
     for word in (
@@ -56,7 +56,7 @@ class Token:
 
     @property
     def is_content(self) -> bool:
-        """Whether the meaning rests on it; quantities are compared on their own."""
+        """Whether the meaning depends on it; quantities are compared separately."""
         return self.quantity < 0 and self.key not in (_HAN_FUNCTION if self.is_han else FUNCTION_WORDS)
 
 
@@ -102,7 +102,7 @@ def _words(text: str, start: int, end: int) -> list[Token]:
 
 
 def clauses_of(analysed: Analysed, tokens: Sequence[Token]) -> list[int]:
-    """The clause that each token belongs to, counted from 0; a conjunction begins a new one."""
+    """The clause that each token belongs to, counted from 0; a conjunction starts a new one."""
     found: list[int] = []
     clause = end = 0
     for n, token in enumerate(tokens):

@@ -1,8 +1,9 @@
 """Answers of the quote reader made in another process, while several people ask.
 
-Most of such an answer is plain Python, of which a process runs one thread at a time: the answers would wait for the
-pages of everybody, and the pages for them, however many processors there are. One person's questions are answered here,
-and nothing is started. An answer that the process cannot complete is made here, from where it was.
+Most of the work on such an answer is plain Python, of which a process runs one thread at a time. Without another
+process, answers would wait for everybody's pages and pages for answers, however many processors there are. While only
+one person asks, everything is done here and nothing is started. An answer that the process cannot complete is completed
+here, from where it was.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ from rag.retrieve.searching import Searched, Searching
 from rag.settings import Settings
 
 MODULE: Final = "rag.answer.elsewhere.process"
-AGAIN_SECONDS: Final = 60.0  # from one start of the process to the next, if it ends by itself
-IDLE_SECONDS: Final = 900.0  # after which a process that answers nothing is ended
+AGAIN_SECONDS: Final = 60.0  # between two starts of the process, if it ends by itself
+IDLE_SECONDS: Final = 900.0  # a process that has not answered for this long is ended
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,10 @@ class Calls:
         }
 
     def reply(self, call: Call) -> Returned | Refused:
-        """What a call gives. No exception is told: the answer is made again here, where it has its traceback."""
+        """The result of a call.
+
+        Exceptions are not passed on: the answer is made again here, where they have their traceback.
+        """
         with error_kept() as kept:
             value = self._named[call.name](*call.arguments)
             known = self._asked_next(call.arguments[0], call.arguments[1], value) if call.name == "search" else {}
@@ -82,7 +86,7 @@ class Calls:
         return Returned(value, self._stop.is_set(), known)
 
     def _asked_next(self, query: Query, scope: Scope, searched: Searched) -> Known:
-        """What is asked for after nearly every search. Each call waits for this process's turns."""
+        """What is asked for after nearly every search; each further call would have to wait for this process."""
         terms = {(term, found.scope) for found in searched.found for term in found.query.terms}
         known: dict[tuple[Any, ...], Any] = {("idf", *one): self._searching.idf(*one) for one in terms}
         known["compared_documents", query.completed, scope] = self._searching.compared_documents(query.completed, scope)
@@ -126,7 +130,7 @@ class OtherProcess:
         self._closing = False
 
     def start(self) -> None:
-        """Start it in the background, unless it runs or has ended by itself just now."""
+        """Start it in the background, unless it is running or has just ended by itself."""
         with self._changed:
             now = time.monotonic()
             if self._closing or self._thread is not None or now - self._started < AGAIN_SECONDS:
@@ -148,7 +152,7 @@ class OtherProcess:
 
     @property
     def running(self) -> bool:
-        """Whether it answers."""
+        """Whether it can answer."""
         return self._control is not None
 
     def answer(
@@ -175,7 +179,7 @@ class OtherProcess:
             self._give_back(connection, whole=whole)
 
     def forget(self, document: DocumentKey) -> None:
-        """Drop all that is kept of a document; it is gone when this returns."""
+        """Drop everything kept of a document; it is gone when this returns."""
         connection = self._take()
         if connection is None:
             return
@@ -195,7 +199,7 @@ class OtherProcess:
     # ---- connections, each for one command at a time
 
     def _take(self) -> Connection | None:
-        """A connection; None if the process does not run."""
+        """A connection; None if the process is not running."""
         with self._changed:
             if self._control is None:
                 return None
@@ -212,7 +216,7 @@ class OtherProcess:
             return Connection(ours.detach())
 
     def _give_back(self, connection: Connection, *, whole: bool) -> None:
-        """`whole`: it is at the end of a command."""
+        """`whole`: the connection is at the end of a command."""
         with self._changed:
             self._answering -= 1
             if whole and self._control is not None:
@@ -223,7 +227,7 @@ class OtherProcess:
             self._end()
 
     def _end(self) -> None:
-        """Use it no more."""
+        """Stop using it."""
         with self._changed:
             if self._control is not None:
                 self._control.close()  # which ends it
@@ -273,5 +277,5 @@ class OtherProcess:
 def other_process(
     settings: Settings, name: str, folder: Path | None, searching: Searching, embedder: Embeds
 ) -> OtherProcess:
-    """The process, not started yet, for the embedder of this name."""
+    """The process, not yet started, for the embedder with this name."""
     return OtherProcess(Opening(settings, name, folder, sys.getswitchinterval()), searching, embedder)

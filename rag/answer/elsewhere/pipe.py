@@ -1,4 +1,4 @@
-"""What goes between the program and the process that answers: commands there; calls, events and ends back.
+"""What is sent between the program and the answering process: commands; and calls, events and ends in return.
 
 Pickled: both ends run the same program, which has started the process itself.
 """
@@ -17,7 +17,7 @@ from rag.reader import Sampling
 from rag.records import DocumentKey
 from rag.settings import Settings
 
-Known = Mapping[tuple[Any, ...], Any]  # what calls give, by name and arguments
+Known = Mapping[tuple[Any, ...], Any]  # results of calls, by name and arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What a call gave; `stopped`: whether nobody waits for the answer any more."""
+    """The result of a call; `stopped`: whether nobody waits for the answer any more."""
 
     value: Any
     stopped: bool
@@ -67,21 +67,21 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A call gave nothing; `stopped`: since nobody waits for the answer any more."""
+    """A call had no result; `stopped`: because nobody waits for the answer any more."""
 
     stopped: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A command has been carried out, unless nobody waited any more, or an exception of this kind was raised."""
+    """A command was carried out, nobody waited any more, or an exception of this kind was raised."""
 
     stopped: bool = False
     failed: str = ""
 
 
 class CallFailed(Exception):
-    """The program could not give what it was asked for."""
+    """The program could not provide what it was asked for."""
 
 
 def send(connection: Connection, what: Any) -> None:

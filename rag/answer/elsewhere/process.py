@@ -1,8 +1,8 @@
-"""The process that `other_process` starts: answers questions, as many at a time as it is given connections.
+"""The process that `other_process` starts: answers questions, as many at a time as it has connections.
 
-Standard input is a socket: first it brings what is needed to load everything, then one byte for each connection, with
-its descriptor. A thread carries out the commands of a connection, one after the other. What only the program has, the
-embedder and the indexes, is asked for through the connection; documents are read from the database.
+Standard input is a socket. It first brings what is needed to load everything, then one byte for each connection, with
+its descriptor. A thread carries out the commands of a connection, one after another. What only the program has (the
+embedder and the indexes) is asked for through the connection; documents are read from the database.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ HEARD_SECONDS: Final = 0.03  # after which the program is asked again whether an
 
 
 class Program:
-    """The program, asked by each thread through its own connection."""
+    """The program, which each thread asks through its own connection."""
 
     def __init__(self) -> None:
         self._local = threading.local()
 
     def connect(self, connection: Connection) -> None:
-        """Ask through this connection in this thread from now on."""
+        """From now on, ask through this connection in this thread."""
         self._local.connection = connection
         self.begin()
 
@@ -69,7 +69,7 @@ class Program:
         self._local.known, self._local.stopped, self._local.heard = {}, False, -math.inf
 
     def ask(self, name: str, *arguments: Any) -> Any:
-        """What a call gives. Raises Stopped and CallFailed."""
+        """The result of a call. Raises Stopped and CallFailed."""
         connection: Connection = self._local.connection
         send(connection, Call(name, arguments))
         reply = receive(connection)
@@ -91,7 +91,7 @@ class Program:
 
     @property
     def stopped(self) -> bool:
-        """Whether nobody waits for the answer any more, as it was a short while ago."""
+        """Whether nobody waits for the answer any more, as of a short while ago."""
         if not self._local.stopped and time.monotonic() - self._local.heard > HEARD_SECONDS:
             self.ask("stopped")
         return bool(self._local.stopped)
@@ -157,7 +157,7 @@ class Answering:
     """Carries out commands. Thread-safe."""
 
     def __init__(self, opening: Opening, program: Program) -> None:
-        """Loads all that is the same for every question; asks the program for some vectors."""
+        """Loads everything that is the same for every question; asks the program for some vectors."""
         settings, embedder = opening.settings, EmbedderThere(program)
         store, facts = ReadOnlyStore(settings.database), settings.retrieval.pages.kept_pages
         retriever = Retriever(store, SearchingThere(program), settings.retrieval, StoredFacts(store, facts))
@@ -181,9 +181,9 @@ class Answering:
                 self._answerer.forget(command.document)
         if isinstance(kept.error, Stopped):
             return Ended(stopped=True)
-        if isinstance(kept.error, OSError | EOFError):  # the program has ended, or wants nothing more of this
+        if isinstance(kept.error, OSError | EOFError):  # the program has ended, or wants nothing more from this process
             raise kept.error
-        # The program answers the question itself, and sees what it is.
+        # The program answers the question itself, and sees what the error is.
         return Ended(failed=type(kept.error).__name__ if kept.error else "")
 
     def _answer(self, question: Question, connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""The items of a list that a sentence announces: in the rest of the sentence, or in the lines below."""
+"""The items of a list that a sentence announces: in the rest of the sentence, or on the lines below."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _VERB: Final = re.compile(
 _MAX_TEXT: Final = 900  # characters of a list within a sentence
 _MAX_ITEM: Final = 70
 _MAX_ITEMS: Final = 25
-_NAMED: Final = 0.6  # share of the items that begin like a name
+_NAMED: Final = 0.6  # share of the items that start like a name
 _LEAD: Final = re.compile(r"[\s,]*(?:(?:and|or|as well as|such as|including) )?(?:the )?", re.IGNORECASE)
 
 
@@ -52,7 +52,7 @@ class Items:
 
 
 def items_after(text: str, start: int, *, names: bool) -> Items | None:
-    """The items of the list that begins at `start`; None if there is none."""
+    """The items of the list that starts at `start`; None if there is none."""
     if below := _below(text, start):
         return below
     return next((found for end in _ENDS if (found := _inline(text, start, end, names=names))), None)

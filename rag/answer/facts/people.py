@@ -37,8 +37,8 @@ _FORMS: Final = (
     *((pattern, _SIGNED_VOTES) for pattern in _SIGNED_FORMS),
     (_LISTED, _LISTED_VOTES),
 )
-_MAX_LINE: Final = 600  # characters of a line that is looked at as a sentence
-_MIN_LEAD: Final = 1.5  # votes of the first over the second, from which it is certain
+_MAX_LINE: Final = 600  # characters of a line that is treated as a sentence
+_MIN_LEAD: Final = 1.5  # ratio of the first's votes to the second's, from which on it is certain
 ASKS_FOR_SIGNERS: Final = re.compile(
     r"\b(?:who|which (?:officers?|executives?|persons?|people|directors?))\b.{0,40}\bsign(?:s|ed)?\b"
     r"|\bsignator(?:y|ies)\b",
@@ -142,7 +142,7 @@ def _votes(question: str, office: re.Pattern[str], page: PageText) -> Iterator[_
 
 
 def _now(titles: str) -> str:
-    """The titles before the first date or the end of the first sentence: those held now."""
+    """The titles before the first date or the end of the first sentence: those currently held."""
     past = _HELD_BEFORE.search(titles)
     return titles[: past.start()] if past else titles
 
@@ -192,7 +192,7 @@ def _end_of_lines(text: str, end: int) -> int:
 
 
 def find_elected(pages: Sequence[PageText]) -> Stated | None:
-    """The nominees with more votes for than against, else who a sentence says was elected; None if neither is there."""
+    """The nominees with more votes for than against, else who a sentence says was elected; None if there is neither."""
     for page in pages:
         names = tuple(_voted_for(page))
         if names:
@@ -225,7 +225,7 @@ def _voted_for(page: PageText) -> Iterator[Place]:
 
 
 def _is_election(before: str) -> bool:
-    """Whether what stands before a row says that it is of votes, and that they are on an election."""
+    """Whether the text before a row says that it is about votes on an election."""
     before = before[-_BEFORE:]
     return _HEADER.search(before) is not None and _ELECTION.search(before) is not None
 

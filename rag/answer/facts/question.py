@@ -1,4 +1,4 @@
-"""Whether every word of a question for a fact is understood: as the fact's, the company's, or a function word."""
+"""Whether every word of a question for a fact is understood: as part of the fact, the company, or a function word."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class Wording:
 
 
 def years_of(question: str) -> list[str]:
-    """The years that a question names."""
+    """The years in a question."""
     return re.findall(YEAR, question)
 
 
 def without_dates(question: str, cover: str) -> str:
-    """The question without the days that the beginning of the document names: "held on May 18, 2022"."""
+    """The question without the days that the start of the document names: "held on May 18, 2022"."""
     named = " ".join(cover.split()).casefold()
     return _DAY.sub(lambda day: " " if " ".join(day.group().split()).casefold() in named else day.group(), question)
 
@@ -83,7 +83,7 @@ def is_understood(question: str, wording: Wording, names: Collection[str], cover
 
 
 def _beside_names(question: str, names: Collection[str]) -> frozenset[str]:
-    """The terms of capitalised words that stand together with a name of the document: "MGM Resorts International"."""
+    """The terms of capitalised words next to a name of the document: "MGM Resorts International"."""
     runs = (frozenset(terms(match.group())) for match in _CAPITALISED.finditer(question))
     return frozenset().union(*(run for run in runs if any(one in names or is_part(one, names) for one in run)))
 
@@ -94,7 +94,7 @@ def is_part(term: str, names: Iterable[str]) -> bool:
 
 
 def _han_left(question: str, wording: Wording) -> list[str]:
-    """The Chinese of a question that is neither the fact's nor a function word."""
+    """The Chinese in a question that is neither part of the fact nor a function word."""
     text = "".join(one for one in question if not one.isascii())
     for word in wording.han:
         text = text.replace(word, " ")

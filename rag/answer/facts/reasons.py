@@ -1,7 +1,7 @@
-"""Why a figure of the company rose or fell: the sentence of its report that says so of the whole company.
+"""Why a figure of the company rose or fell: the sentence in its report that says so about the whole company.
 
 "Why did net sales fall in fiscal 2023?" is answered by "Net sales decreased 5% in fiscal 2023, primarily due to …", and
-not by what is said of a segment, of another year, or of another figure that fell.
+not by sentences about a segment, another year, or another figure that fell.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class _Asked:
 
 
 def asks_for_reason(question: str) -> bool:
-    """Whether it asks why something rose or fell."""
+    """Whether a question asks why something rose or fell."""
     return kind_of(question) is Kind.WHY and _EITHER.search(question) is not None
 
 
@@ -113,7 +113,7 @@ def _asked(question: str, pages: Sequence[PageText], names: Collection[str]) -> 
 
 
 def _reasons(asked: _Asked, page: PageText) -> Iterator[tuple[float, tuple[Place, ...], Place]]:
-    """For each sentence of a page that may give the reason: its score, the reasons, and the sentence."""
+    """For each sentence on a page that may give the reason: its score, the reasons, and the sentence."""
     if not _SIGN.search(page.text):
         return
     before = (0, 0)
@@ -142,7 +142,7 @@ def _given(page: PageText, start: int, end: int) -> Iterator[tuple[Place, ...]]:
 
 
 def _whole_clauses(reason: str) -> int:
-    """How many characters of a reason are given: all, or what ends with a clause or a phrase within the limit."""
+    """How many characters of a reason to give: all of them, or what ends with a clause or phrase within the limit."""
     if len(reason) <= _MAX_REASON:
         return len(reason)
     kept = reason[:_MAX_REASON]
@@ -154,7 +154,7 @@ def _whole_clauses(reason: str) -> int:
 
 
 def _is_of(asked: _Asked, subject: str) -> bool:
-    """Whether a clause says that the figure asked about moved in the direction asked about."""
+    """Whether a clause says that the figure moved in the direction asked about."""
     direction = _EITHER.search(subject)
     if direction is None or (_DIRECTIONS[0].match(direction.group()) is not None) != asked.rises:
         return False
@@ -182,9 +182,9 @@ def _score(asked: _Asked, subject: str) -> float:
 
 
 def _stands_alone(asked: _Asked, subject: str, word: re.Match[str]) -> bool:
-    """Whether a word is the figure asked about, and not part of the name of another one ("income" in "income tax").
+    """Whether a word is the figure asked about, and not part of another one's name ("income" in "income tax").
 
-    Nor is it that of a part: "International marketing expenses", where marketing expenses are asked about.
+    Nor that of a part: "International marketing expenses", if the question is about marketing expenses.
     """
     held = set(terms(word.group()))
     if not (held & asked.items or any(held & same and same & asked.items for same in _SAME)):

@@ -13,7 +13,7 @@ from rag.answer.sentences import sentence_spans
 
 _NUMBER_WORDS: Final = {word: n for n, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
 _MILLION: Final = re.compile(r"\bmillion\b|百万", re.IGNORECASE)
-_AROUND: Final = 700  # characters before a match in which its sentence begins
+_AROUND: Final = 700  # characters before a match within which its sentence starts
 _MIN_NAMES: Final = 3  # of a list that announces no number
 _MAX_MATCHES: Final = 40  # of one rule
 _MAX_EVIDENCE: Final = 600  # characters
@@ -51,13 +51,13 @@ class Stated:
     places: tuple[Place, ...]  # of the values
     evidence: tuple[Place, ...]  # the sentences they stand in
     certain: bool = True  # whether it is certain enough to be stated
-    quoted: bool = False  # whether it is in the document's words for what is asked, as a reason is
+    quoted: bool = False  # whether it is quoted in the document's words, such as a reason
 
 
 def find_stated(fact: Fact, pages: Sequence[PageText], names: Collection[str], years: Sequence[str]) -> Stated | None:
     """The match of the first rule of a fact that matches at all; None if none does.
 
-    `names`: terms that name the document's company; `years`: of the question.
+    `names`: terms that name the document's company; `years`: those in the question.
     """
     for rule in fact.rules:
         if rule.year and not years:
@@ -102,7 +102,7 @@ def _valued(fact: Fact, page: PageText, match: re.Match[str], around: tuple[int,
 
 
 def _listed(page: PageText, rule: Rule, match: re.Match[str], around: tuple[int, int]) -> Stated | None:
-    """The list after a match; certain where it has as many items as are announced, or where items are names."""
+    """The list after a match. It is certain if it has the announced number of items, or if the items are names."""
     items: Items | None = items_after(page.text, match.end(), names=rule.names)
     if items is None:
         return None
@@ -117,7 +117,7 @@ def _listed(page: PageText, rule: Rule, match: re.Match[str], around: tuple[int,
 
 
 def _sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
-    """The sentences that a match stands in, [start, end)."""
+    """The sentences around a match, [start, end)."""
     first, last = max(start - _AROUND, 0), min(end + _AROUND, len(text))
     spans = [(first + a, first + b) for a, b in sentence_spans(text[first:last])]
     touched = [(a, b) for a, b in spans if a < end and b > start]
@@ -128,7 +128,7 @@ def _sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _picked(rule: Rule, found: Iterator[Stated]) -> Stated | None:
-    """The one that answers; where that is the first certain one, no further ones are looked for."""
+    """The match that answers. If the first certain one is wanted, the search stops there."""
     if rule.pick is Pick.LARGEST:
         return max(found, key=lambda one: amount(one.values[0]), default=None)
     if rule.pick is Pick.LONGEST:
@@ -140,7 +140,7 @@ def _picked(rule: Rule, found: Iterator[Stated]) -> Stated | None:
 
 
 def amount(text: str) -> float:
-    """The number in a text, millions multiplied out; 0 for none."""
+    """The number in a text, with millions multiplied out; 0 for none."""
     match = re.search(r"\d[\d,，]*(?:\.\d+)?", text)
     number = float(re.sub(r"[,，]", "", match.group())) if match else 0.0
     return number * 1e6 if _MILLION.search(text) else number

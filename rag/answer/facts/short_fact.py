@@ -1,8 +1,8 @@
-"""The short answer to a question for a fact of a document: where its company is based, who audits it, its employees.
+"""The short answer to a question for a fact about a document: where its company is based, who audits it, its employees.
 
-Such facts stand on the cover, among signatures or in one sentence of a long report, where a search by meaning seldom
-finds them. They are looked for on all pages of the document that the question means. There is no answer if a word of
-the question is not understood, the document is of another year, or no rule of `facts.toml` matches.
+Such facts are on the cover, among signatures or in one sentence of a long report, where a search by meaning seldom
+finds them. They are looked up on all pages of the document that the question means. There is no answer if a word of the
+question is not understood, the document is about another year, or no rule of `facts.toml` matches.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from rag.reader import ANSWERABLE, Evidence
 from rag.records import Citation, Document, DocumentKey, ShortAnswer, Source
 from rag.store.database import Store
 
-AGREEING_SOURCES: Final = 3  # from the first, that must be of one document where the question names none
+AGREEING_SOURCES: Final = 3  # first sources that must be from one document if the question names none
 MAX_DOCUMENTS: Final = 3  # that are searched
 MAX_PAGES: Final = 1_000  # of a document
 MAX_QUESTION: Final = 300  # characters
@@ -62,11 +62,11 @@ class _Wanted:
 
     wording: Wording | None  # None: the finder checks the words of the question itself
     find: Find
-    kept_as: tuple[str, ...] = ()  # what is found is kept under this name; () if it is not
+    kept_as: tuple[str, ...] = ()  # results are kept under this name; () if they are not kept
 
 
 class FactFinder:
-    """Finds facts in the documents of one library; those found last are kept. Thread-safe."""
+    """Finds facts in the documents of one library; the most recent ones are kept. Thread-safe."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -141,7 +141,7 @@ class FactFinder:
     ) -> list[Document]:
         """The documents that the question names best, those of better sources first.
 
-        If it names none, the only one in scope, or the one that the first sources are of.
+        If it names none: the only one in scope, or the one that the first sources are from.
         """
         in_scope = [one for one in self._store.documents(scope.owner) if scope.allows((one.owner, one.id))]
         if len(in_scope) == 1:
@@ -156,7 +156,7 @@ class FactFinder:
 
 
 def _wanted(question: str) -> list[_Wanted]:
-    """What a question may ask for, by its wording alone."""
+    """What a question may ask for, judging only by its wording."""
     if len(question) > MAX_QUESTION:
         return []
     if asks_for_reason(question):
@@ -200,7 +200,7 @@ def _company_terms(named: Collection[str]) -> frozenset[str]:
 
 
 def _is_of_years(question: str, cover: str) -> bool:
-    """Whether the document says on its cover or in its name that it is of the years of the question."""
+    """Whether the document's cover or name gives the years in the question."""
     return all(year in cover for year in years_of(question))
 
 
@@ -240,8 +240,8 @@ def _citation(place: Place, document: Document, sources: Sequence[Source]) -> Ci
     return Citation(source.number, moved + place.start, moved + place.end)
 
 
-# ---- yes or no to "Is KPMG the auditor?", by the fact that the document states
-# The question is turned into one for the fact, "Who is the auditor?", and what is found is compared with the name.
+# ---- yes or no to "Is KPMG the auditor?", using the fact that the document states
+# The question is turned into one for the fact, "Who is the auditor?", and the result is compared with the name.
 
 
 _HOLDS: Final = re.compile(
@@ -274,7 +274,7 @@ class Claimed:
 
     question: str  # for the fact
     thing: str  # what the fact is said to be
-    decides: bool  # whether another value denies it: there is one auditor, but a place may be called by many names
+    decides: bool  # whether another value is a no: there is one auditor, but a place may have many names
 
 
 def claimed(question: str) -> Claimed | None:
@@ -291,7 +291,7 @@ def claimed(question: str) -> Claimed | None:
 
 
 def is_confirmed(claim: Claimed, values: tuple[str, ...], *, certain: bool) -> bool | None:
-    """Whether what a document states is what the question says; None if that cannot be told."""
+    """Whether a document states what the question says; None if that cannot be told."""
     said = set(terms(claim.thing)) - _FORMS
     if not said or len(values) != 1:
         return None

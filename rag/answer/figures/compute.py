@@ -1,4 +1,4 @@
-"""Changes, sums, averages, shares and ratios, worked out from the cells that a question names."""
+"""Computes changes, sums, averages, shares and ratios from the cells that a question names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rag.answer.figures.question import (
 _TOTAL_ASKED = re.compile(r"\btotal\b|合计|共计|总共", re.IGNORECASE)
 _SIGNED = re.compile(r"\bnet difference\b|\bchange\b|\bincrease|\bdecrease|变动|变化|[增减]", re.IGNORECASE)
 _WHOLE = 100.0  # percent
-ROUNDING = 0.0006  # of a total, by which its rounded parts may miss it
+ROUNDING = 0.0006  # share of a total by which the sum of its rounded parts may differ
 MAX_PARTS = 30  # rows above a total that may add up to it
 _POINTS = re.compile(r"\babsolute\b|percentage points?|百分点", re.IGNORECASE)
 
@@ -37,7 +37,7 @@ class Computer:
     def compute(
         self, operation: Operation, question: str, periods: Sequence[Period], best: Figure | None
     ) -> FigureAnswer | None:
-        """The figure asked for; None if a cell that it needs is missing. `best`: the cell matching the question."""
+        """The figure asked for; None if a cell that it needs is missing. `best`: the cell that matches the question."""
         match operation:
             case Operation.CHANGE | Operation.PERCENT_CHANGE:
                 return self._changed(operation, question, periods, best)
@@ -63,13 +63,13 @@ class Computer:
         return found or self.in_periods(figure, periods)
 
     def is_sum(self, question: str, best: Figure) -> bool:
-        """Whether the total over several periods is asked for, and not a row called so in each of them."""
+        """Whether the total over several periods is asked for, rather than a row with that name in each of them."""
         if not _TOTAL_ASKED.search(question) or Operation.SERIES in operations_of(question):
             return False
         return names_range(question) or not (is_total(best) or _TOTAL_ASKED.search(best.row.label))
 
     def added_up(self, total: Figure) -> list[Figure]:
-        """The nearest cells above a cell that add up to it, in the table's order; none if no run of them does."""
+        """The cells closest above a cell that add up to it, in the table's order; none if no run of them does."""
         above = [
             one
             for one in self._cells.cells(total.table)
@@ -136,7 +136,7 @@ class Computer:
         return computed_answer((a - b) / b * 100, "percent", pair, operation, formula, decimals)
 
     def _stated_change(self, new: Figure, old: Figure) -> Figure | None:
-        """The percentage change between two cells that the table states itself, in a column of changes."""
+        """The percentage change between two cells that the table itself states, in a column of changes."""
         row = [one for one in self._cells.cells(new.table) if one.row is new.row]
         dated = {one.when for one in row if one.when}
         if old.row is not new.row or not old.value:
@@ -149,7 +149,7 @@ class Computer:
         return None
 
     def _two_periods(self, best: Figure, periods: Sequence[Period]) -> tuple[Figure, Figure] | None:
-        """The newest figure, and the first of the periods asked for or, if none is, the one before."""
+        """The newest figure, and that of the first period asked for or, if none is, of the one before."""
         found = self.in_periods(best, periods) if len(periods) > 1 else []
         if len(found) < 2:
             found = [matched_as(one, best) for one in self._cells.along(best)]
@@ -219,7 +219,7 @@ class Computer:
 
 
 def _apart(new: Figure, old: Figure) -> tuple[Figure, Figure] | None:
-    """Two figures of one item; None for two of one day, which are of a quarter and of a year that end on it."""
+    """Two figures of one item; None if they are for the same day, which ends both a quarter and a year."""
     return None if new.when == old.when else (new, old)
 
 

@@ -1,4 +1,4 @@
-"""The rows of a table that a short answer rests on, with their headers and units, as the page shows them."""
+"""The table rows that a short answer is based on, with their headers and units, as the page shows them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _AFTER_SIGN = re.compile(r"(?<=[$£€¥￥(])\s+|(?<!\s)\s+(?=[)%])")  # "$ 1,5
 
 
 def excerpt_of(table: Table, cells: Collection[Cell]) -> TableExcerpt | None:
-    """The rows that hold the given cells, their sections and the total below; None for a table that holds none of them.
+    """The rows with these cells, their sections and the total below; None for a table that contains none of them.
 
-    The given cells are marked. What all column headers begin with ("Years ended June 30,") moves to the caption.
+    The cells are marked. What all column headers start with ("Years ended June 30,") moves to the caption.
     """
     wanted = {cell.start for cell in cells}
     answering = [row for row in table.rows if _holds(row, wanted)]
@@ -59,7 +59,7 @@ def _holds(row: Row, wanted: Collection[int]) -> bool:
 
 
 def _columns(table: Table, rows: Sequence[Row], wanted: Collection[int]) -> list[int]:
-    """The columns to show: all, or of a wide table those that answer and as many others as fit, from the left."""
+    """The columns to show: all or, for a wide table, those that answer and as many others as fit, from the left."""
     numbers = range(len(table.headers))
     answering = {n for row in rows for n in numbers if (cell := row.cells[n]) is not None and cell.start in wanted}
     others = [n for n in numbers if n not in answering]

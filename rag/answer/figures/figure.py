@@ -1,4 +1,4 @@
-"""A figure: a cell of a table, and where in the table it stands; and the answers built from figures."""
+"""A figure: a cell of a table, and where it is in the table; and the answers built from figures."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _UNIT = re.compile("元|[$£€]")  # of a label that says that its values are p
 _NAMES = (Operation.WHICH, Operation.COUNT, Operation.ITEMS, Operation.PERIODS)
 _CHANGES = (Operation.CHANGE, Operation.PERCENT_CHANGE)
 _COMPUTED = (Operation.SHARE, Operation.RATIO, Operation.SUM, Operation.AVERAGE)
-_FAR = 100  # times a limit; a value further away is in another scale
-# Costs, often printed in parentheses because they are subtracted; a person means the amount.
+_FAR = 100  # times a limit; a value further away must be in another scale
+# Costs, often printed in parentheses because they are subtracted; people mean the amount.
 _OUTFLOW = re.compile(
     r"\bexpenses?\b|\bcosts?\b|payments?\b|\bpaid\b|depreciation|amorti[sz]ation|allowance|purchases? of|additions"
     r"|expenditures?|dividends|capex|费用|成本|支付|支出|购建",
@@ -39,7 +39,7 @@ def confidence_of(features: Mapping[str, float], settings: FigureConfidence) -> 
 def features_of(
     answer: FigureAnswer, periods: Sequence[Period], asked: Collection[str] = (), *, counts: bool = False
 ) -> dict[str, float]:
-    """What tells right answers from wrong ones, by the names of `FigureConfidence`.
+    """What distinguishes correct from wrong answers, by the names of `FigureConfidence`.
 
     `periods`: those asked for; `asked`: the terms that say which item is meant; `counts`: whether a number of things is
     asked for, which has no scale.
@@ -91,8 +91,8 @@ class Figure:
     column: int
     cell: Cell
     scale: str  # "million", ..., "percent"; "" for none
-    when: Period | None = None  # what its header, label, section or caption says; None for nothing
-    score: float = 0.0  # of the match with a question; about 1 for a cell that has all of its words
+    when: Period | None = None  # from its header, label, section or caption; None for none
+    score: float = 0.0  # score of the match with a question; about 1 for a cell that has all of its words
     coverage: float = 0.0  # share of the question's words, 0..1
     in_table: float = 0.0  # the same with the words of sections and captions counting as much as those of labels
     extra: float = 0.0  # share of its label that the question lacks, 0..1
@@ -110,7 +110,7 @@ class Figure:
 
     @property
     def amount(self) -> float:
-        """The value; of a cost without the minus sign that it is printed with."""
+        """The value; for a cost, without the minus sign that it is printed with."""
         label = self.row.label or self.row.section
         is_cost = self.value < 0 and _OUTFLOW.search(label) and not _NO_OUTFLOW.search(label)
         return -self.value if is_cost else self.value
@@ -130,19 +130,19 @@ class FigureAnswer:
 
 
 def matched_as(figure: Figure, other: Figure) -> Figure:
-    """A figure found through another one, such as that of another year: it matches the question as well."""
+    """A figure found through another one, such as that of another year: it matches the question equally well."""
     return replace(
         figure, score=other.score, coverage=other.coverage, in_table=other.in_table, extra=other.extra, odd=other.odd
     )
 
 
 def is_amount(text: str) -> bool:
-    """Whether a value has the sign of a currency, as no number of things has."""
+    """Whether a value has a currency sign, which no number of things has."""
     return _CURRENCY.search(text) is not None
 
 
 def is_named(figure: Figure) -> bool:
-    """Whether the label of a row names something, and is not made of numbers and signs alone."""
+    """Whether the label of a row names something, rather than being only numbers and signs."""
     return any(character.isalpha() for character in figure.row.label)
 
 
@@ -153,7 +153,7 @@ def same_amount(a: Figure, b: Figure) -> bool:
 
 
 def is_beyond(figure: Figure, limit: Limit) -> bool:
-    """Whether a figure fulfils a condition, converted to the figure's scale."""
+    """Whether a figure meets a condition, converted to the figure's scale."""
     factor = FACTORS[limit.scale] / FACTORS.get(figure.scale, 1.0) if limit.scale else 1.0
     if not figure.scale and abs(figure.value) < limit.value * factor / _FAR:
         factor = 1.0  # the table does not say its scale: that of the question

@@ -1,4 +1,4 @@
-"""Answers to questions about figures, from the cells of tables: looked up, listed, compared or counted."""
+"""Answers questions about figures from the cells of tables: looked up, listed, compared or counted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from rag.answer.figures.question import (
 from rag.pdf.tables import Table
 from rag.settings import FigureSettings
 
-_OF_PART = 0.9  # of the least confidence that is stated, at most, for a value that may be of a part
+_OF_PART = 0.9  # highest confidence, as a share of the least that is stated, for a value that may belong to a part
 _OF_ALL = frozenset(stems("total consolidated"))
 _WHOLE_TABLE = 0.7  # coverage of an answer that lists all rows of a table
 
@@ -70,20 +70,20 @@ class FigureFinder:
         return replace(answer, confidence=confidence)
 
     def _may_be_of_another_year(self, question: str, answer: FigureAnswer) -> bool:
-        """Whether its document leaves open which fiscal year ends on the day that heads a value."""
+        """Whether its document leaves open which fiscal year ends on the day in a value's header."""
         periods = self._periods_asked(question)
         whens = [one.when for one in answer.figures if one.when and one.when.ends_early]
         return any(when.may_be_fiscal(period) for when in whens for period in periods if when.agrees(period))
 
     def _may_be_of_whole_year(self, question: str, answer: FigureAnswer) -> bool:
-        """Whether a quarter is asked for, and nothing around a value says that it is of one."""
+        """Whether a quarter is asked for, but nothing around a value says that it is for one."""
         asked = any(period.quarter for period in self._periods_asked(question))
         return asked and any(not (one.when and (one.when.quarter or one.when.month)) for one in answer.figures)
 
     def _is_of_part(self, question: str, answer: FigureAnswer) -> bool:
-        """Whether several other tables match as well and have a larger value in a row of the same name.
+        """Whether several other tables match equally well and have a larger value in a row of the same name.
 
-        So it is in tables of segments: what is asked of the company is not the value of the smallest.
+        This happens with tables of segments: the value for the company is not the smallest.
         """
         first = answer.figures[0]
         if answer.operation is not Operation.LOOKUP or len(answer.figures) > 1:
@@ -101,7 +101,7 @@ class FigureFinder:
         return len(larger) > 1
 
     def value(self, question: str) -> FigureAnswer | None:
-        """The one cell that a question names, whatever it wants done with it; None if there is none."""
+        """The one cell that a question names, whatever should be done with it; None if there is none."""
         periods = self._periods_asked(question)
         best = self._cells.best(question, periods)
         if best is None:
@@ -141,7 +141,7 @@ class FigureFinder:
                 return self._computer.compute(operation, question, periods, best)
 
     def _periods_asked(self, question: str) -> tuple[Period, ...]:
-        """The periods of a question; those in between, too, where it names a range."""
+        """The periods of a question, including those in between if it names a range."""
         periods = periods_of(question)
         return between(periods) if names_range(question) and Operation.SERIES in operations_of(question) else periods
 
@@ -188,7 +188,7 @@ class FigureFinder:
         )
 
     def _chosen(self, question: str) -> FigureAnswer | None:
-        """The period, or the item, with the largest or smallest value, or all beyond a limit."""
+        """The period or item with the largest or smallest value, or all beyond a limit."""
         by_period, limit = asks_for_period(question), limit_of(question)
         rest = without_thing(limit[1] if limit else question)
         periods = periods_of(rest)
@@ -228,7 +228,7 @@ class FigureFinder:
         return replace(found[0], coverage=_WHOLE_TABLE) if found else None
 
     def _items_beside(self, best: Figure | None, text: str) -> list[Figure]:
-        """The items among which one is chosen: those that make up what a text names."""
+        """The items to choose from: those that make up what a text names."""
         if best is None:
             return []
         asked = self._cells.asked(text)
@@ -263,7 +263,7 @@ class FigureFinder:
         return FigureAnswer((str(count),), "", tuple(found), operation=Operation.COUNT)
 
     def _periods(self, question: str) -> FigureAnswer | None:
-        """The periods that the table has values for which holds what the question names; else the first table."""
+        """The periods for which the table with what the question names has values; else those of the first table."""
         ranked = [one for one in self._cells.ranked(question) if one.when]
         first = ranked[0] if ranked else next((one for one in self._cells.cells(0) if one.when), None)
         if first is None:

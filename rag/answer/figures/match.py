@@ -1,4 +1,4 @@
-"""Cells of tables are matched with the words and periods of a question.
+"""Matches cells of tables with the words and periods of a question.
 
 Every cell is scored by how much of the question its row label, section, column header and caption say, each term
 weighted by how rare it is among the labels; by its period; and by what its label says that was not asked for.
@@ -30,7 +30,7 @@ _CHANGE = re.compile(r"\bchanges?\b|\b(?:increase|decrease)s?\b|variance|增加|
 _PERCENT = re.compile(
     r"percent|%|margin|\brates?\b|ratio|yield|proportion|share of|volatility|百分|比例|比率|率", re.IGNORECASE
 )
-# Figures other than the reported ones, wanted only where the question says so.
+# Figures other than the reported ones, wanted only if the question says so.
 _SPECIAL = re.compile(
     r"eliminat|constant[- ]currency|excluding currency|pro[- ]forma|as adjusted|non-?gaap|\badjusted\b|\bunderlying\b"
     r"|\bbudget|\bguidance|\bestimated\b|抵销|备考",
@@ -42,7 +42,7 @@ _PARENTHESES = re.compile(r"[(（][^()（）]*[)）]")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What is known of a cell before a question is asked."""
+    """What is known about a cell before a question is asked."""
 
     figure: Figure
     row: frozenset[str]  # stems of its label
@@ -68,10 +68,10 @@ class CellMatcher:
         known: Collection[str] = (),
         offsets: Sequence[int | None] = (),
     ) -> None:
-        """`known`: terms that hold for all tables, such as the name of their document.
+        """`known`: terms that apply to all tables, such as the name of their document.
 
-        `offsets`: of each table, by how much the fiscal year that ends in January is called another than the calendar
-        year; None where that is not known.
+        `offsets`: for each table, the difference between the name of the fiscal year that ends in January and the
+        calendar year; None if not known.
         """
         self.tables, self._settings = tables, settings
         self._known = {stem for term in known for stem in stems(term)}
@@ -101,7 +101,7 @@ class CellMatcher:
         found = self.ranked(text, periods)
         if not found:
             return None
-        # The same value in several tables is more likely the one that is meant.
+        # If several tables have the same value, it is more likely the right one.
         close = [figure for figure in found if figure.score >= found[0].score - self._settings.agreement_margin]
         tables = {figure: {one.table for one in close if same_amount(one, figure)} for figure in close[:8]}
         return max(tables, key=lambda figure: (len(tables[figure]), figure.score))
@@ -163,7 +163,7 @@ class CellMatcher:
             score -= settings.part_penalty * sum(kinds[1:])
             if near is not None:
                 score += settings.near_bonus * ((figure.table == near.table) + (figure.column == near.column)) / 2
-            # Of equal cells the one in the more relevant table and the earlier column.
+            # If cells are equal: the one in the more relevant table, then in the earlier column.
             score -= 0.01 * figure.table + 0.002 * figure.column
             # Sums over sets differ in their last digits from run to run; equal scores must stay equal.
             yield replace(
@@ -226,7 +226,7 @@ class CellMatcher:
         return dated if len({one.when for one in dated}) > 1 else row
 
     def in_period(self, figure: Figure, period: Period) -> Figure | None:
-        """The same item in another period: beside it, in another section, or in a table of the same rows."""
+        """The same item in another period: next to it, in another section, or in a table with the same rows."""
         for one in self.along(figure):
             if one.when and one.when.agrees(period):
                 return one
@@ -266,7 +266,7 @@ def without_parentheses(label: str) -> str:
 
 
 def is_total(figure: Figure) -> bool:
-    """Whether a cell stands in a row of totals."""
+    """Whether a cell is in a row of totals."""
     return bool(_TOTAL.match(figure.row.label or "total"))
 
 
@@ -317,7 +317,7 @@ def _matches(kind: re.Pattern[str], text: str) -> bool:
 
 
 def _when(header: str, label: str, section: str, caption: Period | None) -> Period | None:
-    """The period of a cell: of its header, else of its row; a section of another year overrides the header."""
+    """The period of a cell: from its header, else from its row; a section for another year overrides the header."""
     if single_period(header) is None and (periods_of(header) or _matches(_CHANGE, header)):
         return None  # a comparison of two
     parts = [single_period(_ORDINAL.sub(r"\1 quarter", header)), single_period(label), single_period(section)]
@@ -338,7 +338,7 @@ def _fiscal(when: Period | None, offset: int | None) -> Period | None:
 
 
 def _roll_forward(table: Table) -> dict[int, Period]:
-    """The periods of rows between dated balances, by the rows' starts: "Granted" goes with the balance that follows."""
+    """The periods of rows between dated balances, by the rows' starts: "Granted" goes with the next balance."""
     if any(periods_of(header) for header in table.headers):
         return {}
     dated = [(n, when) for n, row in enumerate(table.rows) if (when := single_period(row.label)) and when.year]

@@ -1,4 +1,4 @@
-"""Periods that questions, headers and labels name: years, quarters, dates; in English and Chinese."""
+"""Periods in questions, headers and labels: years, quarters, dates; in English and Chinese."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOKEN = re.compile(
     re.IGNORECASE,
 )
 _JANUARY, _FEBRUARY = 1, 2
-_NEW_YEAR = 7  # days of January in which a year of weeks ends that is called by the year before in any case
+_NEW_YEAR = 7  # last day of January on which a year of weeks may end that is always called by the year before
 _NEAR = 4  # characters between a year and the quarter that belongs to it: "2019 First Quarter"
 _RANGE = re.compile(
     r"(?:20|19)\d\d年?\s?(?:to|through|until|[-–—至到~])\s?(?:FY ?)?(?:20|19)\d\d"
@@ -36,27 +36,27 @@ _RANGE = re.compile(
 class Period:
     """A year, or a part or the last day of one."""
 
-    year: int = 0  # 0: not said
+    year: int = 0  # 0: not given
     quarter: int = 0  # 1 to 4; 0: none
     month: int = 0  # 1 to 12; 0: none
     day: int = 0
-    fiscal: int = 0  # the fiscal year that ends on this day, where its document tells; 0: not known
+    fiscal: int = 0  # the fiscal year that ends on this day, if its document says; 0: not known
 
     def agrees(self, other: Period) -> bool:
-        """Whether nothing that both say differs; a year that another one asks for is a fiscal one."""
+        """Whether nothing that both give differs; a year asked for by the other is a fiscal one."""
         if self.fiscal and other.is_year:
             return self.fiscal == other.year
         mine, others = ((p.year, p.quarter, p.month, p.day) for p in (self, other))
         return all(not a or not b or a == b for a, b in zip(mine, others, strict=True))
 
     def filled(self, other: Period) -> Period:
-        """The period with what it lacks taken from another one."""
+        """The period, with what it lacks taken from another one."""
         if self.quarter or not (self.month or self.day):
             return replace(self, year=self.year or other.year, quarter=self.quarter or other.quarter)
         return replace(self, year=self.year or other.year)
 
     def may_be_fiscal(self, asked: Period) -> bool:
-        """Whether the last day of a year leaves open if it is the year asked for.
+        """Whether it is the last day of a year, but not necessarily of the year asked for.
 
         Years that end in January or February are called by the year they end in, or by the one before.
         """
@@ -64,7 +64,7 @@ class Period:
 
     @property
     def ends_early(self) -> bool:
-        """Whether it is a day on which a fiscal year may end that is called by the year before; no New Year's Day."""
+        """Whether a fiscal year that is called by the year before may end on this day; not New Year's Day."""
         return self.day > 0 and (self.month == _FEBRUARY or (self.month == _JANUARY and self.day > _NEW_YEAR))
 
     @property
@@ -80,7 +80,7 @@ class Period:
 
 @lru_cache(maxsize=4000)  # all cells of a column have its header
 def periods_of(text: str) -> tuple[Period, ...]:
-    """The periods that a text names, in its order, each once.
+    """The periods in a text, in order, each once.
 
     Dates and quarters without a year get the one that follows: "June 30 and December 31, 2019". "2018/2019" is the year
     that ends in 2019.
@@ -152,7 +152,7 @@ def without_periods(text: str) -> str:
 
 
 def between(periods: Sequence[Period]) -> tuple[Period, ...]:
-    """All years from the first to the last, in the order of the two; the periods themselves where they are no years."""
+    """All years from the first to the last, in the order of the two; unchanged if the periods are not years."""
     years = [period.year for period in periods]
     if len(periods) != 2 or any(period != Period(period.year) for period in periods) or abs(years[0] - years[1]) > 30:
         return tuple(periods)

@@ -1,6 +1,6 @@
 """What a question about figures asks for: operations, a limit, and the names of the items.
 
-In English and Chinese, by regular expressions alone. Knows nothing of tables.
+In English and Chinese, using only regular expressions. Knows nothing about tables.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rag.index.tokenize import terms
 
 
 class Operation(StrEnum):
-    """What is done with the cells that the question names."""
+    """What to do with the cells that the question names."""
 
     LOOKUP = "lookup"
     SERIES = "series"  # one value for each period or item
@@ -48,7 +48,7 @@ _SUPERLATIVE = (
 _MOST = r"(?:largest|highest|greatest|most|maximum|biggest|smallest|lowest|least|minimum|exceed\w{0,5}|higher|lower)\b"
 _THINGS = r"(?:components?|items?|types|kinds|categor(?:y|ies)|segments?|elements?|breakdown|regions?|countries)"
 _OPERATIONS = {
-    # Tried in this order; one whose words stand in the row's own label is passed over ("net change in cash").
+    # Tried in this order; one whose words are in the row's own label is skipped ("net change in cash").
     Operation.COUNT: (
         r"\bhow many (?:of the )?(?:years|quarters|periods|months|fiscal years)\b"
         rf"|^(?:in [\w ]+, )?how many (?:[\w-]+ ){{0,3}}(?:{_THINGS}|expenses)\b|几[年个]"
@@ -173,12 +173,12 @@ _PAIRS = tuple(
         r"(?P<a>[^，,。]{1,40}?)(?:和|与|跟)(?P<b>[^，,。？?]{1,40}?)(?:的?(?:差额|差异|之和|总和|比率|合计|相差))",
     )
 )
-# The same of Chinese, whose terms are pairs of characters and so are cut out before.
+# The same for Chinese, whose terms are pairs of characters, so these words are removed first.
 _ASKING_HAN = re.compile(
     r"[两三四五]年|归属于(?:上市公司|母公司)?(?:股东|所有者)|同比|环比|增长率?|增加|减少|下降|增幅|降幅|变动率?|变化|百分之|多少|几何|分别|平均|合计|总和|之和|相差|差额|占比|比例|比率|比重"
     r"|比上年(?:同期)?增减|哪一?[个年]?|最[大高多小低少]|更[大高多小低少]|年度?|是|为|的|了|占|与|和|在|从|到|至|公司|报告期|期末|有"
 )
-# Terms of questions that say what to do, or when, and not which item is meant.
+# Terms of questions that say what to do, or when, but not which item is meant.
 _ASKING = frozenset(
     terms(
         "what was is were are the change difference percent average mean sum increase decrease between from to in of"
@@ -208,7 +208,7 @@ def operation_of(question: str) -> Operation:
 
 
 def is_own_word(operation: Operation, label: str) -> bool:
-    """Whether a label has the words of an operation itself, as "net change in cash" has."""
+    """Whether a label itself contains the words of an operation, like "net change in cash"."""
     pattern = _OWN_WORDS.get(operation)
     return pattern is not None and bool(pattern.search(label))
 
@@ -224,7 +224,7 @@ def asks_for_difference(question: str) -> bool:
 
 
 def asks_for_number(question: str) -> bool:
-    """Whether things are to be counted, "how many votes": their number needs no scale."""
+    """Whether things are counted, "how many votes"; their number needs no scale."""
     return asks_how_many(question) or bool(_NUMBER_OF.search(question))
 
 
@@ -316,6 +316,6 @@ def asks_for_period(question: str) -> bool:
 
 
 def without_thing(question: str) -> str:
-    """The question without the kind of thing that it asks for: "In which year was X larger?" -> "was X larger?"."""
+    """The question without the kind of thing it asks for: "In which year was X larger?" -> "was X larger?"."""
     thing = _THING.search(question)
     return question[thing.end() :] if thing else question

@@ -1,7 +1,7 @@
 """The short answer to a question about a figure: the value that comes first, from the tables on the sources' pages.
 
-Looks only at documents that the question names, if it names any, and gives nothing if it is in doubt: the
-sentences of the sources are then the whole answer.
+If the question names documents, only those are searched. If in doubt, there is no short answer: the sentences of the
+sources are then the whole answer.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def short_figure(
     named: Mapping[str, Collection[str]],
     settings: FigureSettings,
 ) -> tuple[ShortAnswer, list[Evidence]] | None:
-    """The short answer, and the rows it rests on as evidence to quote; None if no table answers.
+    """The short answer, and the rows it is based on as evidence to quote; None if no table answers.
 
     `on_pages`: the tables on the sources' pages. `named`: the documents that the question names, by id, and its terms
     that name them; only they are considered.
@@ -105,7 +105,7 @@ def _compared(
     named: Mapping[str, Collection[str]],
     settings: FigureSettings,
 ) -> FigureAnswer | None:
-    """The answer to a question that names two companies, from the tables of each; None for another question."""
+    """The answer to a question that names two companies, from the tables of each; None for other questions."""
     groups = document_groups(named)
     if len(groups) != COMPARED_COMPANIES:
         return None
@@ -158,7 +158,7 @@ def _as_short_answer(
 
 
 def _citation(figure: Figure, place: _Place) -> Citation:
-    """The cell. Its span counts from the source's start and may lie outside the source's text, on the same page."""
+    """The cell. Its span is relative to the source's start and may lie outside the source's text, on the same page."""
     moved = place.page.start - place.source.start
     return Citation(place.source.number, figure.cell.start + moved, figure.cell.end + moved)
 
@@ -197,7 +197,7 @@ def document_groups(named: Mapping[str, Collection[str]]) -> list[tuple[frozense
 
 
 def compared(question: str, names: Sequence[frozenset[str]], figures: Sequence[Figure]) -> FigureAnswer | None:
-    """The answer from the same figure of two companies, in the order of `names`; None for units that do not compare."""
+    """The answer from the same figure of two companies, in the order of `names`; None if units do not compare."""
     first, second = figures
     if (first.scale == "percent") != (second.scale == "percent"):
         return None
@@ -216,6 +216,6 @@ def compared(question: str, names: Sequence[frozenset[str]], figures: Sequence[F
 
 
 def _written(question: str, names: frozenset[str]) -> str:
-    """The name of a company as the question writes it."""
+    """The name of a company as written in the question."""
     words = (_POSSESSIVE.sub("", word) for word in _WORD.findall(question))
     return " ".join(word for word in words if not names.isdisjoint(terms(word)))

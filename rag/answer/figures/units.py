@@ -1,4 +1,4 @@
-"""The scale of a cell: that of its table, unless its row, its column or its own text says something else."""
+"""The scale of a cell: that of its table, unless its row, its column or its own text says otherwise."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _is_percent(text: str) -> bool:
 
 
 def _percent_columns(table: Table) -> set[int]:
-    """Columns whose first and last values carry a percent sign: it may stand only there, as currency signs do."""
+    """Columns whose first and last values have a percent sign: like currency signs, it may be printed only there."""
     found = set()
     for column in range(len(table.headers)):
         cells = [cell for row in table.rows if (cell := row.cells[column]) is not None and cell.value is not None]

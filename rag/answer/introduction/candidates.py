@@ -93,7 +93,7 @@ class Survey:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Each language that has a good part of the text; a Chinese character counts as half a word."""
+        """Each language that makes up a good part of the text; a Chinese character counts as half a word."""
         parts = {"en": float(self.words), "zh": self.han / 2}
         return tuple(name for name, part in parts.items() if part > LANGUAGE_SHARE * sum(parts.values()))
 
@@ -125,8 +125,8 @@ class Candidate:
     """A question, and what a good answer to it must contain."""
 
     question: str
-    pages: frozenset[int]  # from 0: where the answer stands
-    value: str = ""  # as printed, of a question for a cell; "" for any answer
+    pages: frozenset[int]  # from 0: where the answer is
+    value: str = ""  # as printed, for a question about a cell; "" for any answer
     subject: str = ""  # a document gets one question about each
 
 
@@ -169,7 +169,7 @@ def _of_row(found: FoundTable, row: Row) -> Candidate | None:
 
 
 def _cells_by_year(found: FoundTable, row: Row) -> dict[str, Cell]:
-    """The cells of a row whose header names one year, and no part of a year."""
+    """The cells of a row whose header names one whole year."""
     cells: dict[str, Cell] = {}
     for header, cell in zip(found.table.headers, row.cells, strict=False):
         years = re.findall(YEAR, header)
@@ -181,7 +181,7 @@ def _cells_by_year(found: FoundTable, row: Row) -> dict[str, Cell]:
 
 
 def bare_label(row: Row) -> str:
-    """The label of a row without the signs around it, such as leaders to its cells."""
+    """The label of a row without surrounding signs, such as leaders to its cells."""
     return row.label.strip(" .:：…")
 
 

@@ -1,7 +1,7 @@
-"""Makes the introduction of a document: its key sentences, and questions that were asked and answered well.
+"""Makes the introduction to a document: its key sentences, and questions that were asked and answered well.
 
-Each candidate question is asked of the document alone, and suggested only if the answer is not in doubt and stands
-where the candidate was found.
+Each candidate question is asked about the document alone, and suggested only if the answer is not in doubt and is where
+the candidate was found.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ QUESTIONS: Final = 3
 MAX_CANDIDATES: Final = 6  # of tables, of sentences and of headings, that are asked
 SURVEY_SECONDS: Final = 10.0
 ASKING_SECONDS: Final = 30.0  # for all candidates of a document
-_PAUSE_SECONDS: Final = 0.05  # between questions, so that those of people come first
+_PAUSE_SECONDS: Final = 0.05  # between questions, so that people's questions come first
 
 _YES_NO: Final = ("Yes", "No", "是", "否", "有", "没有")
 
@@ -106,7 +106,7 @@ def from_sentences(rows: Iterable[StoredPassage]) -> Iterator[Candidate]:
 def introduce(
     store: Store, answerer: Answerer, document: Document, settings: Settings, stop: threading.Event
 ) -> Introduction:
-    """The introduction of a document. What there was no time for is left out."""
+    """The introduction to a document. Whatever there was no time for is left out."""
     found = survey(_pages(store, document), SURVEY_SECONDS, stop.is_set)
     rows = store.document_passages(document.owner, document.id)
     details = store.document_details(document.owner, document.id)
@@ -167,7 +167,7 @@ def _in_turn(*lists: Sequence[_Item]) -> list[_Item]:
 def _answered(
     answerer: Answerer, document: Document, candidates: Sequence[Candidate], stop: threading.Event
 ) -> Iterator[str]:
-    """The questions that get a good answer, until there are enough of them or the time is over."""
+    """The questions that get a good answer, until there are enough of them or the time is up."""
     end = time.monotonic() + ASKING_SECONDS
     subjects: set[str] = set()
     for candidate in candidates:
@@ -182,7 +182,7 @@ def _answered(
 
 
 def _is_answered(answerer: Answerer, document: Document, candidate: Candidate, stop: threading.Event) -> bool:
-    """Whether a question gets an answer that is not in doubt and stands where it should."""
+    """Whether a question gets an answer that is not in doubt and is in the right place."""
     asked = Asked(candidate.question, Scope(document.owner, frozenset((document.id,))))
     sources: dict[int, Source] = {}
     answer: Answer | None = None
@@ -212,7 +212,7 @@ def _has_value(answer: Answer, value: str) -> bool:
 
 
 def _tells(answer: Answer, sources: Mapping[int, Source], pages: Set[int]) -> bool:
-    """Whether an answer begins with a statement that stands on one of the pages, and claims no short answer."""
+    """Whether an answer starts with a statement on one of the pages, and has no short answer."""
     if answer.short and answer.short.values[0] not in _YES_NO:
         return False
     for sentence in [one for one in answer.sentences if one.text.strip()][:1]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-VERSION: Final = 1  # of how introductions are made; one of another version is made again
+VERSION: Final = 1  # version of how introductions are made; those of other versions are made again
 
 
 @dataclass(frozen=True, slots=True)
 class KeySentence:
-    """A sentence that stands for a part of a document."""
+    """A sentence that represents a part of a document."""
 
     text: str
     page: int  # from 0
@@ -22,11 +22,11 @@ class Introduction:
     """What is shown of a document at first sight, found without a model."""
 
     title: str
-    kind: str  # "annual report", in the document's language; "" if it cannot be told
+    kind: str  # "annual report", in the document's language; "" if not known
     languages: tuple[str, ...]  # "en", "zh": each has a good part of the text
     tables: int | None  # how many there are; None if looking for them took too long
     sentences: tuple[KeySentence, ...]
-    questions: tuple[str, ...]  # each was asked, and answered
+    questions: tuple[str, ...]  # each was tried and has an answer
 
     def to_json(self) -> dict[str, Any]:
         """As JSON takes it."""

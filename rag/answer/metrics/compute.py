@@ -1,7 +1,7 @@
-"""A formula evaluated over the statements of documents: its value, the cells it rests on, and the numbers written out.
+"""Evaluates a formula over the statements of documents: its value, the cells used, and the formula with its numbers.
 
-Nothing is guessed: an item whose row is ambiguous, or a statement whose scale is unknown beside one whose scale is
-known, gives no value.
+Nothing is guessed: an item whose row is ambiguous, or a statement of unknown scale next to one whose scale is known,
+gives no value.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Accounts:
 
     @property
     def offset(self) -> int:
-        """Fiscal year minus the calendar year that it ends in, where it ends in January or February."""
+        """Fiscal year minus the calendar year in which it ends, for years that end in January or February."""
         return min((found.offset for found in self.statements.values()), default=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A cell that a value rests on."""
+    """A cell that a value is based on."""
 
     document: str
     statement: FoundStatement
@@ -64,7 +64,7 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a formula comes to."""
+    """The result of a formula."""
 
     amount: float
     text: str  # written out: "1,577 / 32,765"
@@ -75,7 +75,7 @@ class Value:
 
 @dataclass
 class Calculation:
-    """One formula over the accounts of one company; all amounts in the scale of the first cell that was used."""
+    """One formula over the accounts of one company; all amounts are in the scale of the first cell used."""
 
     accounts: Sequence[Accounts]  # the most relevant document first
     vocabulary: Vocabulary
@@ -180,7 +180,7 @@ class Calculation:
         )
 
     def _tax(self, used: Used, number: float) -> float:
-        """Income tax, positive where it lowers income: statements print it either way."""
+        """Income tax, positive if it lowers income; statements print it either way."""
         before, after = (self._printed(id_, used.statement, used.year) for id_ in ("pretax_income", "net_income"))
         if before is None or after is None:
             return -number if _TAX_AS_EXPENSE.search(used.row.label) else number
@@ -233,7 +233,7 @@ def _fits(item: Item, row: StatementRow, labels: Sequence[int]) -> bool:
 
 
 def _the_one(rows: Sequence[StatementRow], year: int) -> list[StatementRow]:
-    """The first of the rows, if all have the same value; else the one whose label the others only add words to."""
+    """The first of the rows if all have the same value; else the one whose label the others only add words to."""
     if len({row.cells[year].value for row in rows}) == 1:
         return [rows[0]]
     plain = min(rows, key=lambda row: len(row.normalized), default=None)
@@ -243,7 +243,7 @@ def _the_one(rows: Sequence[StatementRow], year: int) -> list[StatementRow]:
 
 
 def _is_of(item: Item, row: StatementRow, year: int) -> bool:
-    """Whether a row can be an item's at all: an amount per share is none of the company, and the other way round."""
+    """Whether a row can belong to an item at all: an amount per share is not the company's, and vice versa."""
     per_share = bool(_PER_SHARE.search(f"{row.section} {row.label}"))
     if item.unit is Unit.PER_SHARE:
         return bool(_CENTS.search(row.cells[year].text))

@@ -42,7 +42,7 @@ class Named:
 
 
 class StatementFinder:
-    """The accounts of documents; those of the last documents asked about are kept. Thread-safe."""
+    """The accounts of documents; the most recently used are kept. Thread-safe."""
 
     def __init__(self, store: Store, named_documents: NamedDocuments) -> None:
         self._store, self._named_documents = store, named_documents
@@ -65,7 +65,7 @@ class StatementFinder:
     def documents(self, company: Sequence[str], scope: Scope, sources: Sequence[Source]) -> list[Document]:
         """The documents of the company that a question names.
 
-        If it names none, the one document in scope, or the one that the first sources are of.
+        If it names none: the only document in scope, or the one that the first sources are from.
         """
         in_scope = self._in_scope(scope)
         if company:

@@ -36,7 +36,7 @@ _YEARS_OF_LINE = re.compile(r"(?<![\d,.$])((?:19|20)\d\d)(?![\d,.]*\d)")
 
 
 def fiscal_years(table: Table, text: str) -> dict[int, int]:
-    """The fiscal year of each column that has one; {} where the headers do not tell."""
+    """The fiscal year of each column that has one; {} if the headers do not tell."""
     found = {
         column: year
         for column, header in enumerate(table.headers)
@@ -82,7 +82,7 @@ def is_quarterly(table: Table, head: str) -> bool:
 
 
 def interim_year(headers: Mapping[int, str]) -> int | None:
-    """The newest year if its column is of another time of the year than the one before, as in a quarterly report."""
+    """The newest year, if its column is for another time of the year than the one before, as in a quarterly report."""
     newest, *others = sorted(headers, reverse=True)
     months = [_month(headers[year]) for year in (newest, *others[:1])]
     if len(months) < 2 or None in months:
@@ -115,9 +115,9 @@ def ends_early(headers: Iterable[str]) -> bool:
 def fiscal_offset(texts: Iterable[str], newest: int = 0, others: Collection[int] = ()) -> int | None:
     """The fiscal year of a year that ends in January or February minus the calendar year it ends in, 0 or -1.
 
-    As the document words it: "fiscal 2022, which ended January 28, 2023"; else by the years that head its statements
-    without such dates (`others`), else by which fiscal year it mentions more often; None where that does not tell.
-    `newest`: the newest year in the dates of its statements; 0 for that of the dates in its texts.
+    It follows the document's wording, "fiscal 2022, which ended January 28, 2023"; else the years above its statements
+    without such dates (`others`), else the fiscal year that it mentions more often; None if that does not tell.
+    `newest`: the newest year in the dates of its statements; 0 for that in the dates of its texts.
     """
     votes: Counter[int] = Counter()
     mentioned: Counter[int] = Counter()

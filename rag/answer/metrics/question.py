@@ -1,7 +1,7 @@
 """What a question about figures of accounts asks for: a formula, years, an operation over them, unit and rounding.
 
-Every word of the question must be understood, as part of the formula, a period, an instruction or the name of a
-company; otherwise nothing is asked for here: "cloud revenue" is not revenue.
+Every word of the question must be understood, as part of the formula, a period, an instruction or a company's name;
+otherwise there is no answer from here: "cloud revenue" is not revenue.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ def _count(word: str) -> int:
 
 
 def understand(question: str, vocabulary: Vocabulary) -> Request | None:
-    """What is asked for; None if the question is not, beyond doubt, about one figure of accounts."""
+    """What is asked for; None unless the question is clearly about one figure of accounts."""
     if len(question) > MAX_QUESTION_CHARACTERS or wording.OTHER_SCOPE.search(question):
         return None
     question = with_net_income(question)

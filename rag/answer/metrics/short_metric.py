@@ -1,6 +1,6 @@
 """The short answer to a question about an item of accounts or a metric, from the statements of its document.
 
-Gives nothing if a word of the question, the document, the year, the row or the scale is in doubt.
+There is none if a word of the question, the document, the year, the row or the scale is in doubt.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PERIOD = re.compile(
 def short_metric(
     finder: StatementFinder, scope: Scope, question: str, sources: Sequence[Source]
 ) -> DocumentAnswer | None:
-    """The answer from the statements of the documents that the question means; None where anything is in doubt."""
+    """The answer from the statements of the documents that the question means; None if anything is in doubt."""
     request = understand(question, vocabulary())
     if request is None:
         return None
@@ -53,7 +53,7 @@ def short_metric(
 
 
 def unreported(finder: StatementFinder, scope: Scope, question: str, sources: Sequence[Source]) -> tuple[str, ...]:
-    """What a question about accounts asks of years that no statement of the company has: "operating income 2021".
+    """What a question about accounts asks for years that no statement of the company covers: "operating income 2021".
 
     () if the question, its documents or their statements are not understood.
     """

@@ -16,7 +16,7 @@ from rag.answer.claims.dates import FULL_MONTH
 from rag.answer.metrics.formula import Kind, Node, Token
 from rag.answer.metrics.vocabulary import Unit, Vocabulary
 
-_MAX_CHARACTERS: Final = 500  # of a question that is looked at
+_MAX_CHARACTERS: Final = 500  # of a question, that are searched
 _EARNED: Final = re.compile(
     r"\bhow much (?:money |profit |in profits? )?(?:did|does|has|have) (?P<who>[^?,;]{1,120}?)"
     r" (?:earn(?:ed)?|los[et]|(?:made?|turn) (?:a|in|as) (?:net )?(?:profit|loss))"
@@ -276,7 +276,7 @@ class Request:
 
 
 def with_net_income(question: str) -> str:
-    """The question with "net income" where it asks what somebody earned or lost; else as it is."""
+    """The question with "net income" where it asks what somebody earned or lost; otherwise unchanged."""
     if len(question) > _MAX_CHARACTERS:
         return question
     named = _EARNED_HAN.sub("的净利润是多少", question, count=1)

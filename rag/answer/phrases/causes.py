@@ -1,4 +1,4 @@
-"""Whether a sentence gives the cause of what a question asks the reason for, and not of something else."""
+"""Whether a sentence gives the cause of what a question asks the reason for, rather than of something else."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def moves(question: str) -> bool:
 
 
 def gives_cause(question: str, sentence: str, start: int) -> bool:
-    """Whether a sentence has the signs of a cause; for a rise or a fall, that of the same thing and direction.
+    """Whether a sentence has the signs of a cause; for a rise or a fall, the cause of the same thing and direction.
 
-    `start`: where in the sentence the cause begins.
+    `start`: where in the sentence the cause starts.
     """
     if suits(Kind.WHY, sentence) != 1.0:
         return False

@@ -1,4 +1,4 @@
-"""Whether a number in a sentence counts what a question asks the number of, and is of its year."""
+"""Whether a number in a sentence counts what a question asks about, and is for its year."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COUNT: Final = re.compile(
 _COUNTED: Final = re.compile(r"[ -](?P<words>(?:[a-z-]+ ){0,2}?[a-z-]{3,}s)\b")  # "ten nominees", "3 Years"
 _SHORT: Final = 3  # characters of a word that is no verb's stem
 _PLURAL_ENDS: Final = ("ss", "us", "is")
-# What may be done to things that are counted, by the beginnings of its words; what is ordered is not yet delivered.
+# What may be done to things that are counted, by the starts of its words; what is ordered is not yet delivered.
 _DEEDS: Final = tuple(
     re.compile(rf"\b(?:{forms})", re.IGNORECASE)
     for forms in (
@@ -47,7 +47,7 @@ _DEEDS: Final = tuple(
         r"plan(?:s|ned|ning)?\b|expect",
     )
 )
-# Things that a text calls by more exact names: people are employees, areas are epicenters.
+# Things for which a text may use more exact names: people are employees, areas are epicenters.
 _ANYTHING: Final = frozenset(
     term
     for word in (
@@ -74,12 +74,12 @@ def asks_how_many(question: str) -> bool:
 
 
 def names_count(span: str) -> bool:
-    """Whether a span says a number, in digits or words, or that there are none or several."""
+    """Whether a span states a number, in digits or words, or that there are none or several."""
     return _COUNT.search(span) is not None
 
 
 def counts_others(question: str, text: str, start: int) -> bool:
-    """Whether the number at text[start:] counts other things than those asked for: "ten nominees", asked for votes."""
+    """Whether the number at text[start:] counts other things than asked for: "ten nominees" if asked for votes."""
     asked, number = _HOW_MANY_THINGS.search(question), _NUMBER.match(text, start)
     counted = _COUNTED.match(text.lower(), number.end()) if number else None
     if asked is None or counted is None:
@@ -95,7 +95,7 @@ def counts_others(question: str, text: str, start: int) -> bool:
 
 
 def _is_deed(word: str, question: str) -> bool:
-    """Whether a word names what a verb of the question says: "interceptions", where it asks for balls intercepted."""
+    """Whether a word names what a verb in the question says: "interceptions" if it asks for balls intercepted."""
     return any(
         len(term) > _SHORT
         and word.startswith(term.removesuffix("e"))
@@ -105,9 +105,9 @@ def _is_deed(word: str, question: str) -> bool:
 
 
 def counts_condition(question: str, text: str, end: int) -> bool:
-    """Whether what stands behind the number that ends text[:end] only repeats a condition of the question.
+    """Whether the words after the number that ends text[:end] only repeat a condition in the question.
 
-    "The default 900k block size", where it asks how much memory a block size needs.
+    "The default 900k block size", if it asks how much memory a block size needs.
     """
     asked, behind = _HOW_MUCH_OF.search(question), _BEHIND.match(text, end)
     if asked is None or behind is None:
@@ -120,7 +120,7 @@ def counts_condition(question: str, text: str, end: int) -> bool:
 
 
 def holds_count(question: str, text: str) -> bool:
-    """Whether a text has a number that may be the one asked for: no year, and not of other things."""
+    """Whether a text has a number that may be the one asked for: not a year, and not counting other things."""
     text = _DAY.sub(" ", text)
     numbers = [one for one in _NUMBER.finditer(text) if not re.fullmatch(YEAR, one.group())]
     return any(not counts_others(question, text, one.start()) for one in numbers)

@@ -1,8 +1,8 @@
-"""What a model of spans is told of each word beside its vector: its looks, and how near it is to the question.
+"""What a span model is told about each word besides its vector: its looks, and how close it is to the question.
 
-In a small training set these tell it at once what a model must else learn from many examples: a span that answers is
-of the kind asked for, is not in the question, and stands near the words that are (Weissenborn et al., Making Neural QA
-as Simple as Possible but not Simpler, CoNLL 2017, section 3.2).
+With a small training set, this tells it at once what a model would otherwise have to learn from many examples: a span
+that answers is of the kind asked for, is not in the question, and is close to the words that are (Weissenborn et al.,
+Making Neural QA as Simple as Possible but not Simpler, CoNLL 2017, section 3.2).
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _SHAPES: Final = tuple(
 )
 _QUOTES: Final = re.compile(r"[“\"「『《‘][^”\"」』》’]{1,80}[”\"」』》’]")
 _BRACKETS: Final = re.compile(r"[(（][^)）]{1,120}[)）]")
-_REACH: Final = 5.0  # words over which nearness falls to 1/e
+_REACH: Final = 5.0  # words over which closeness falls to 1/e
 _KINDS: Final = tuple(Kind)
-_RANKS: Final = 4  # the first sentences are told apart, the others are alike
+_RANKS: Final = 4  # the first sentences are distinguished, the rest are treated alike
 
 WORD_FEATURES: Final = len(_SHAPES) + 11
 COUNT: Final = WORD_FEATURES + _RANKS + 2 + len(_KINDS)

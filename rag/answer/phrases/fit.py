@@ -1,4 +1,4 @@
-"""How well a sentence suits what a question asks for, apart from its topic: what it can say, and what it cannot."""
+"""How well a sentence fits what a question asks for, apart from its topic: what it may be, and what it cannot be."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from rag.answer.phrases.kind import Kind
 from rag.language import find_han
 
-# What a sentence that answers has in it, by the kind of thing asked for.
+# What a sentence that answers contains, by the kind of thing asked for.
 _SIGNS: Final = {
     Kind.WHY: re.compile(
         r"\b(?:because|due to|owing to|as a result|result(?:ed|ing|s) (?:from|in)|driven by|caused? by"
@@ -105,7 +105,7 @@ _HEADING_HAN: Final = 20  # characters
 
 
 def suits(kind: Kind, sentence: str) -> float:
-    """1.0 if the sentence has what such an answer has, 0.0 if it lacks it; 0.5 if nothing can be told."""
+    """1.0 if the sentence contains what such an answer has, 0.0 if it lacks it; 0.5 if nothing can be said."""
     if kind in _QUANTITIES:
         return float(bool(_QUANTITY.search(sentence)))
     signs = _SIGNS.get(kind)
@@ -115,7 +115,7 @@ def suits(kind: Kind, sentence: str) -> float:
 def is_no_answer(sentence: str, question: str) -> bool:
     """Whether it is a heading, an announcement of what follows, a reference, a signature, furniture or boilerplate.
 
-    What the question itself names is none of them: a question about references may be answered by one.
+    Not if the question itself names these: a question about references may be answered by one.
     """
     folded = sentence.casefold()
     if sentence.rstrip().endswith((":", "：")) or (_has(folded, _IN_FOLLOWS) and _FOLLOWS.search(sentence)):

@@ -1,4 +1,4 @@
-"""What stands under a heading, or behind a label, that is what the question asks for: the "Languages" of a CV."""
+"""What is under a heading, or after a label, that the question asks for: the "Languages" of a CV."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LOOKED_AT: Final = 12  # sentences
 
 
 def find_headed(question: str, sources: Sequence[Source]) -> FoundList | None:
-    """The short lines below the heading whose words the question has, all of them; None without such a heading."""
+    """The short lines below a heading that contains all words of the question; None without such a heading."""
     wording = wording_of(question)
     best: FoundList | None = None
     for source in sources[:_SOURCES] if wording.parts else ():
@@ -52,7 +52,7 @@ def find_headed(question: str, sources: Sequence[Source]) -> FoundList | None:
 def find_label(
     question: str, evidence: Sequence[Evidence], sources: Sequence[Source]
 ) -> tuple[Evidence, int, int] | None:
-    """The line whose label the question has, with nothing else but what its document is about, and its value."""
+    """The line whose label the question names, using otherwise only words about its document, and its value."""
     wording, texts = wording_of(question), {source.number: source for source in sources}
     for found in evidence[:_LOOKED_AT] if wording.parts else ():
         line = _LABEL.fullmatch(found.text.rstrip("。. \n"))
@@ -66,7 +66,7 @@ def find_label(
 
 
 def deeds_first(question: str, evidence: Sequence[Evidence], sources: Sequence[Source]) -> Sequence[Evidence]:
-    """The evidence, with a sentence first that has what is said of its document, where the best one has none of it.
+    """The evidence; first a sentence with what the question says of its document, if the best one lacks that.
 
     "Who founded Thornbury Glassworks?" is not answered by a sentence about the glassworks that founds nothing.
     """

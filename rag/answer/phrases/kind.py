@@ -1,4 +1,4 @@
-"""The kind of thing that a question asks for, in English and Chinese, by its words alone."""
+"""The kind of thing that a question asks for, in English and Chinese, judging only by its words."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ _PLURAL_HAN: Final = re.compile(r"哪[几些两三四五]|有什么(?!变化)|�
 
 
 def content(question: str) -> str:
-    """The question without the words that make it one, and without function words of Chinese, which has no spaces."""
+    """The question without the words that make it one, and without function words of Chinese."""
     return _FUNCTION_HAN.sub(" ", _AUXILIARY_FIRST.sub("", question[:MAX_CHARACTERS]))
 
 

@@ -63,7 +63,7 @@ def find_address(written: re.Pattern[str], evidence: Sequence[Evidence]) -> tupl
 
 
 def find_numbered(question: str, evidence: Sequence[Evidence]) -> tuple[Evidence, int, int] | None:
-    """The number that stands behind its name in a sentence: "sort code 20-45-77, account 5530 1198"."""
+    """The number after its name in a sentence: "sort code 20-45-77, account 5530 1198"."""
     asked = _ASKS_NUMBER.search(question)
     if asked is None:
         return None
@@ -81,7 +81,7 @@ def find_numbered(question: str, evidence: Sequence[Evidence]) -> tuple[Evidence
 
 
 def find_expansion(question: str, evidence: Sequence[Evidence]) -> tuple[Evidence, int, int] | None:
-    """What an abbreviation stands for, where that stands beside it in brackets, or it in brackets behind that."""
+    """What an abbreviation stands for, if either of them follows the other in brackets."""
     asked = _ASKS_MEANING.search(question)
     if asked is None:
         return None

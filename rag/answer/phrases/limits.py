@@ -1,4 +1,4 @@
-"""Whether a sentence is of the very thing asked for: the bound of a number, the first of all, no sibling by name."""
+"""Whether a sentence is about the very thing asked for: the bound of a number, the first of all, no sibling by name."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _ORDER: Final = re.compile(
 
 
 def bound_asked_for(question: str, text: str, start: int, end: int) -> tuple[int, int]:
-    """The number of the sentence that is the bound asked for, where the span text[start:end] is the other one."""
+    """The number in the sentence that is the bound asked for, if the span text[start:end] is the other one."""
     most, least = _MOST.search(question) is not None, _LEAST.search(question) is not None
     number = _NUMBER.search(text, start, end)
     if most == least or number is None or bound_of(text, *number.span()) != (">" if most else "<"):
@@ -62,9 +62,9 @@ def bound_asked_for(question: str, text: str, start: int, end: int) -> tuple[int
 
 
 def is_of_other_noun(question: str, text: str, start: int, texts: Sequence[str]) -> bool:
-    """Whether the amount at text[start:] is called something else than what is asked for, and another is called so.
+    """Whether the amount at text[start:] has another name than what is asked for, while another amount has that name.
 
-    "The carrying value of £41 million", asked for the impairment, where one of `texts` has "impairment of £7 million".
+    "The carrying value of £41 million" if asked for the impairment, and one of `texts` has "impairment of £7 million".
     """
     asked, called = _ASKED_NOUN.search(question), _CALLED.search(text[max(start - _NOUN_BEFORE, 0) : start])
     if asked is None or called is None:
@@ -76,12 +76,12 @@ def is_of_other_noun(question: str, text: str, start: int, texts: Sequence[str])
 
 
 def lacks_order(question: str, text: str) -> bool:
-    """Whether it is asked who or what came before or after another, and a text tells of no order."""
+    """Whether a question asks who or what came before or after another, but a text gives no order."""
     return _ASKED_ORDER.search(question) is not None and _ORDER.search(text) is None
 
 
 def lacks_verb(question: str, text: str) -> bool:
-    """Whether it is asked who did something, or whom something is done with, and a text has no word for the deed.
+    """Whether a question asks who did something, or with whom, but a text has no word for the deed.
 
     "Who bought it?", "Who does it compete with?"
     """

@@ -1,4 +1,4 @@
-"""Lists: the items that stand below a sentence which introduces them, or within one sentence."""
+"""Lists: the items below a sentence that introduces them, or within one sentence."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class FoundList:
 def find_list(
     question: str, sources: Sequence[Source], weight: Callable[[str], float], settings: PhraseSettings
 ) -> FoundList | None:
-    """The list whose introduction, and the heading it stands under, repeat most of the question; None below a share.
+    """The list whose introduction, with the heading above it, repeats most of the question; None below a minimum share.
 
     `weight`: the inverse document frequency of a term.
     """
@@ -90,7 +90,7 @@ def find_list(
 
 
 def lines_of(text: str) -> list[Line]:
-    """The lines of a text that hold anything."""
+    """The lines of a text, except blank ones."""
     found: list[Line] = []
     start = 0
     for line in text.split("\n"):
@@ -142,11 +142,11 @@ def _share(asked: dict[str, float], lines: Sequence[Line], n: int, source: Sourc
 
 
 def split_items(text: str) -> list[tuple[int, int]]:
-    """The items of "A, B and C" as spans; the whole where it is no enumeration.
+    """The items of "A, B and C" as spans; all of it if it is not an enumeration.
 
-    Of semicolons, enumeration commas and commas the first kind that there is separates; "and" only within what comes
-    last, and not where a comma before it tells that the last item has begun: "Safety and Graphics, and Energy". A
-    clause is no item, nor is what comes after it: "a node; it is used to keep the parsed tree".
+    Semicolons separate items if there are any, else enumeration commas, else commas; "and" separates only within the
+    last part, and not after a comma, where the last item starts: "Safety and Graphics, and Energy". A clause is not an
+    item, nor is what follows it: "a node; it is used to keep the parsed tree".
     """
     if clause := _CLAUSE.search(text):
         return split_items(text[: clause.start()]) if clause.start() else [(0, len(text))]
@@ -173,7 +173,7 @@ def _last(pattern: re.Pattern[str], text: str, start: int, end: int) -> re.Match
 
 
 def enumeration_around(sentence: str, start: int, end: int) -> list[tuple[int, int]]:
-    """The items of the enumeration that [start, end) is one of: "A, B and C"; only the span itself if there is none."""
+    """The items of the enumeration around the item [start, end): "A, B and C"; without one, the span itself."""
     before = max((match.end() for match in _LIST_START.finditer(sentence, 0, start)), default=0)
     stop = _STOP.search(sentence, end)
     after = stop.start() if stop else len(sentence)

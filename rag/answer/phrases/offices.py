@@ -89,12 +89,12 @@ def tells_of_directors(sentence: str) -> bool:
 
 
 def asks_for_office(question: str) -> re.Pattern[str] | None:
-    """The office whose holder is asked for, as what it is called."""
+    """The office whose holder is asked for, as a pattern for its names."""
     return next((office for office in _OFFICES if office.search(question)), None)
 
 
 def asks_for_head(question: str) -> re.Pattern[str] | None:
-    """The office of who runs a company, if that is asked for: "Who runs Boeing?"."""
+    """The office of whoever runs a company, if that is asked for: "Who runs Boeing?"."""
     return _OFFICES[0] if _HEAD.search(question) else None
 
 
@@ -104,7 +104,7 @@ def asks_of_another_time(question: str) -> bool:
 
 
 def find_holder(question: str, evidence: Sequence[Evidence]) -> tuple[Evidence, int, int] | None:
-    """The sentence, and the name [start, end) in it, of who holds the office that the question asks for."""
+    """The sentence, and the name [start, end) in it, of whoever holds the office that the question asks for."""
     office = asks_for_office(question)
     if office is None or asks_of_another_time(question):
         return None
@@ -126,7 +126,7 @@ def is_name(text: str) -> bool:
 
 
 def is_anothers(question: str, text: str, title: re.Match[str]) -> bool:
-    """Whether the office is said to be one of a company or division that the question does not name."""
+    """Whether the office is at a company or division that the question does not name."""
     named = _OF.match(text, title.end())
     if named is None:
         return False
@@ -139,9 +139,9 @@ def is_anothers(question: str, text: str, title: re.Match[str]) -> bool:
 
 
 def name_beside(text: str, title: re.Match[str], question: str) -> tuple[int, int] | None:
-    """The name that stands before the office or right after it, in the same clause and not of the past.
+    """The name before the office or right after it, in the same clause and not about the past.
 
-    No name has a word of the question: that is the company's, or a division's.
+    A name contains no word of the question: that would be the company's, or a division's.
     """
     asked = set(terms(question))
     if han := _HAN_NAME.match(text, title.end()):
@@ -162,7 +162,7 @@ def name_beside(text: str, title: re.Match[str], question: str) -> tuple[int, in
 
 
 def _only_titles(text: str) -> bool:
-    """Whether what stands between a name and an office is an age and other offices of the same person."""
+    """Whether only an age and other offices of the same person are between a name and an office."""
     words = [word.lower() for word in re.findall(r"[\w&-]+", text)]
     return re.search(r"[.;；。(]", text) is None and all(
         word.isdigit() or word in _NO_NAME or word in _BETWEEN for word in words

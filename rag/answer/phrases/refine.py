@@ -1,4 +1,4 @@
-"""What a span must be to be stated: a whole date, the new value of a change, and not what the question says."""
+"""What a span must be before it is stated: a whole date, the new value of a change, and not words of the question."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _OFTEN: Final = re.compile(
 
 
 def refined(kind: Kind, question: str, text: str, start: int, end: int) -> tuple[int, int]:
-    """The span as it is to be stated."""
+    """The span as it should be stated."""
     if len(text) > _MAX_SENTENCE:
         return start, end
     if kind is Kind.DATE:
@@ -82,7 +82,7 @@ def refined(kind: Kind, question: str, text: str, start: int, end: int) -> tuple
 
 
 def _votes_asked_for(question: str, text: str, start: int, end: int) -> tuple[int, int] | None:
-    """The number of those against, for or abstaining, whichever is asked, in the sentence of a span."""
+    """The number of votes against, for or abstaining, whichever is asked for, in the sentence of a span."""
     asked = _VOTED.search(question)
     if asked is None:
         return None
@@ -93,7 +93,7 @@ def _votes_asked_for(question: str, text: str, start: int, end: int) -> tuple[in
 
 
 def answers_nothing(question: str, text: str, start: int, end: int) -> bool:
-    """Whether a span repeats the question, says "the Company" or "the following", is two cells or "twice"."""
+    """Whether a span repeats the question, says "the Company" or "the following", is two cells, or is "twice"."""
     span = text[start:end]
     if _POINTS_ELSEWHERE.match(span):
         return True
@@ -114,23 +114,23 @@ def answers_nothing(question: str, text: str, start: int, end: int) -> bool:
 
 
 def is_of_condition(question: str, text: str, start: int, end: int) -> bool:
-    """Whether a span stands in the condition of a sentence, which the question repeats: "What happens if …?"."""
+    """Whether a span is part of a sentence's condition that the question repeats: "What happens if …?"."""
     condition = _CONDITION.match(text)
     return condition is not None and start < end <= condition.end() and _IF.search(question) is not None
 
 
 def asks_which(question: str) -> bool:
-    """Whether it asks which of several things of a kind, which a name answers and no clause."""
+    """Whether it asks which of several things of a kind; a name answers that, a clause does not."""
     return _WHICH_ONE.search(question) is not None
 
 
 def is_clause(span: str) -> bool:
-    """Whether a span says something of somebody, and does not only name them."""
+    """Whether a span says something about somebody rather than only naming them."""
     return _FINITE.search(span) is not None or len(span.split()) > _MAX_NAME
 
 
 def is_no_choice(question: str, span: str) -> bool:
-    """Whether a question gives two things to choose from, and the span is neither: "Which is heavier, A or B?"."""
+    """Whether a question offers two things to choose from, and the span is neither: "Which is heavier, A or B?"."""
     choice = _CHOICE.search(question)
     if choice is None:
         return False
@@ -139,7 +139,7 @@ def is_no_choice(question: str, span: str) -> bool:
 
 
 def completed(kind: Kind, question: str, text: str, start: int, end: int) -> tuple[int, int]:
-    """The span with what belongs to it: the words of an organisation's name, the other names of a Chinese list."""
+    """The span with what belongs to it: the rest of an organisation's name, the other names in a Chinese list."""
     if kind is Kind.PERSON and (others := _HAN_NAMES_AFTER.match(text, end)) and mainly_chinese(text[start:end]):
         return start, others.end()
     if _LEGAL_FORM.search(text, start, end) and (before := _CAPITALISED_BEFORE.search(text, 0, start)):
@@ -151,7 +151,7 @@ def completed(kind: Kind, question: str, text: str, start: int, end: int) -> tup
 
 
 def _date_asked_for(question: str, text: str, start: int, end: int) -> tuple[int, int]:
-    """The whole date around the span; the one of an end where the span's is a beginning, or the other way round."""
+    """The whole date around the span, or the other end of a period if the question asks for that one."""
     dates = [match.span() for match in _DATE.finditer(text)]
     n = next((n for n, (a, b) in enumerate(dates) if a <= start < b or a < end <= b), None)
     if n is None:
@@ -169,7 +169,7 @@ def _date_asked_for(question: str, text: str, start: int, end: int) -> tuple[int
 
 
 def _new_value(text: str, start: int, end: int) -> tuple[int, int]:
-    """The value after "to" where the span is the one after "from"."""
+    """The value after "to", if the span is the one after "from"."""
     for match in _FROM_TO.finditer(text):
         old = match.span("old")
         if old[0] <= start and end <= old[1] and (new := _VALUE.match(text, match.end())):

@@ -1,4 +1,4 @@
-"""Which release a change belongs to: the heading that stands above the line that tells of it, "Version 4.0 (March)"."""
+"""Which release a change belongs to: the heading above the line about it, "Version 4.0 (March)"."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _BEGAN: Final = re.compile(
     re.IGNORECASE,
 )
 _NAMED: Final = re.compile(rf"\b{_RELEASE}s? v?\d|\d版|版本 ?\d", re.IGNORECASE)
-_LEAST_HELD: Final = 0.8  # share of what is asked, by weight, that a line must have
+_LEAST_HELD: Final = 0.8  # share of what is asked, by weight, that a line must contain
 _BESIDE: Final = re.compile(
     rf"(?:\b{_RELEASE}s?|\bv|\b(?:in|with|since|as of|from|until|by|to)|版本?)\W{{0,3}}$", re.IGNORECASE
 )
@@ -50,14 +50,14 @@ _MAX_LINE: Final = 120  # characters of a heading
 
 
 def asks_release(question: str) -> bool:
-    """Whether it asks in which release, or version, something was so."""
+    """Whether a question asks in which release, or version, something happened."""
     return _ASKED.search(question) is not None
 
 
 def find_release(
     question: str, evidence: Sequence[Evidence], sources: Sequence[Source], weight: Callable[[str], float]
 ) -> tuple[Evidence, int, int] | None:
-    """The heading of a release, and its name [start, end) in it, below which a line says what is asked.
+    """The heading of a release, and its name [start, end) in it, if a line below it says what is asked.
 
     `weight`: the inverse document frequency of a term.
     """
@@ -85,15 +85,15 @@ def may_be_release(question: str, text: str, start: int, end: int) -> bool:
 
 
 def _without_names(about: str, source: Source) -> str:
-    """What is asked about without the words that name its document, which no line need repeat."""
+    """What is asked about, without the words that name its document, which the line need not repeat."""
     named = set(terms(" ".join(re.split(r"[\W_]+", source.document))))
     return " ".join(word for word in about.split() if not word[:1].isupper() or named.isdisjoint(terms(word)))
 
 
 def _tells(about: str, text: str, weight: Callable[[str], float]) -> bool:
-    """Whether a line has the words of what is asked, and says that something ended where that is asked.
+    """Whether a line has the words of what is asked and, if that asks for an end, says that something ended.
 
-    One that names a release itself, "will be removed in version 5.0", is not of the heading above it.
+    A line that names a release itself, "will be removed in version 5.0", does not belong to the heading above it.
     """
     if _ends(about) is not _ends(text) or _NAMED.search(text):
         return False

@@ -1,6 +1,6 @@
-"""The short answer from running text: a span of a sentence, a list, or yes or no, with the sentence that it is from.
+"""The short answer from running text: a span of a sentence, a list, or yes or no, with the sentence it is from.
 
-Gives nothing if it is in doubt: the sentences of the sources are then the whole answer.
+If in doubt, there is none: the sentences of the sources are then the whole answer.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _OPENING: Final = re.compile(r"(?:such as|including|namely|e\.g\.)[,:]?\s", re.I
 _JOINING: Final = re.compile(r"\s(?:and|or|but|nor|the|an?|of|for|from|with|than|that|which|its|their)$", re.IGNORECASE)
 
 _REASONED: Final = frozenset({Kind.WHY, Kind.HOW, Kind.LIST, Kind.CHANGE})  # what no single value answers
-_TOLD: Final = 0.7  # confidence of what a label or an office tells
+_TOLD: Final = 0.7  # confidence in the answer of a label or an office
 _NO_COUNT: Final = re.compile(r"[%％$£€¥￥]|\bpercent\b|百分之")  # beside what is no count
 _DOUBTS: Final = (is_of_other_deed, lacks_order, lacks_verb)  # of a sentence, whether it is about another thing
 _GOES_ON: Final = re.compile(r"[，；;。](?=[^\W\d_])")  # of a value: another clause
@@ -75,7 +75,7 @@ _AMOUNT: Final = re.compile(r"[$£€¥￥元]|\b(?:dollars?|euros?|pounds?|mill
 _COUNTED: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER, Kind.DURATION})
 _NUMBERS: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER})  # kinds that a wrong span is read as a fact for
 
-Phrase = tuple[ShortAnswer, list[Evidence]]  # a short answer, and the evidence with what it is from first
+Phrase = tuple[ShortAnswer, list[Evidence]]  # a short answer, and the evidence, starting with what it is from
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +95,10 @@ class PhraseFinder:
     ) -> tuple[Phrase | None, float | None]:
         """The short answer, None if no sentence answers; and the odds that there is one.
 
-        `named`: the question with the name of the document's company, if `question` is without it.
-        These are the logarithm of the odds that a span of the best sentences answers rather than none of them does;
-        None without a model, and for what no span answers, such as a reason. `term_weight`: the IDF of a term in the
-        library that is asked.
+        `named`: the question with the name of the document's company, if `question` is without it. The odds are the
+        logarithm of the odds that a span of the best sentences answers, rather than that none does; None without a
+        model, and for questions that no span answers, such as for a reason. `term_weight`: the IDF of a term in the
+        library asked.
         """
         kind = kind_of(question)
         if kind is Kind.YES_NO:
@@ -171,7 +171,7 @@ class PhraseFinder:
         return short, _first(found, evidence)
 
     def _confidence(self, span: Span, evidence: Sequence[Evidence]) -> float:
-        """How likely the span is right, as calibrated on questions that the model was not trained on."""
+        """How likely the span is correct, calibrated on questions that the model was not trained on."""
         settings = self.settings
         score = (
             settings.confidence_bias
@@ -185,7 +185,7 @@ class PhraseFinder:
 def _told(
     question: str, kind: Kind, evidence: Sequence[Evidence], sources: Sequence[Source]
 ) -> tuple[Evidence, int, int] | None:
-    """The answer that a label, an office or the form of an address gives, without a model."""
+    """The answer from a label, an office or the form of an address, without a model."""
     if (written := asked_address(question)) and (address := find_address(written, evidence)):
         return address
     holder = find_holder(question, evidence) if kind is Kind.PERSON else None
@@ -201,7 +201,7 @@ def _stated(
 
 
 def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> bool:
-    """Whether a span must not be shown: of a heading, of no meaning, or another's name where an office is asked for."""
+    """Whether a span must not be shown: part of a heading, meaningless, or another's name if an office is asked for."""
     if kind is Kind.PERSON and asks_for_office(question) and not asks_of_another_time(question):
         return True  # whoever holds it would have been found beside it
     if asks_for_directors(question) and not (tells_of_directors(text) and is_name(text[start:end])):
@@ -226,7 +226,7 @@ def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> boo
 
 
 def _is_no_value(kind: Kind, question: str, value: str) -> bool:
-    """Whether a span is no answer by itself, such as a percentage for an amount of money."""
+    """Whether a span cannot be an answer by itself, such as a percentage for an amount of money."""
     if is_no_choice(question, value):
         return True
     if CLAUSE_NUMBER.fullmatch(value) and not CLAUSE_NUMBER.search(question):
@@ -236,13 +236,13 @@ def _is_no_value(kind: Kind, question: str, value: str) -> bool:
 
 
 def _is_operand(question: str, text: str) -> bool:
-    """Whether something has to be computed, such as an average, and a sentence has no word for it: a part, at most."""
+    """Whether the answer must be computed, such as an average, but a sentence has no word for it: a part, at most."""
     operation = operation_of(question)
     return operation in _COMPUTED and not is_own_word(operation, text)
 
 
 def _items(sentence: str, start: int, end: int) -> list[tuple[int, int]]:
-    """The items of a span that is an enumeration, or of the enumeration that it is one item of."""
+    """The items of a span that is an enumeration, or of the enumeration that it is an item of."""
     inside = [(start + a, start + b) for a, b in split_items(sentence[start:end])]
     return inside if inside != [(start, end)] else enumeration_around(sentence, start, end)
 
@@ -272,6 +272,6 @@ def trim(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _first(found: Evidence, evidence: Sequence[Evidence]) -> list[Evidence]:
-    """The evidence with one sentence moved to the front, which counts as an answer."""
+    """The evidence, with one sentence moved to the front and counted as an answer."""
     answering = replace(found, answerability=max(found.answerability, ANSWERABLE))
     return [answering, *(one for one in evidence if one is not found)]

@@ -1,8 +1,8 @@
-"""The span of a sentence that answers a question, by a small model: the packaged embedder with a head of its own.
+"""The span of a sentence that answers a question, found by a small model: the packaged embedder with its own head.
 
 Question and sentences go through the layers of multilingual-e5-small together; the last layers were trained further,
-and a head tells how likely each token begins or ends the answer, or that none of the sentences answers
-(`benchmarks/train_phrases.py`). What was trained is stored as 4-bit differences from the embedder's weights.
+and a head predicts for each token whether it starts or ends the answer, or that none of the sentences answers
+(`benchmarks/train_phrases.py`). The result of training is stored as 4-bit differences from the embedder's weights.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ FILE: Final = Path(__file__).with_name("span_model.safetensors")
 MAX_QUESTION: Final = 64  # tokens
 MAX_TOKENS: Final = 240  # question and sentences together
 MAX_SPAN: Final = 60  # tokens
-STARTS: Final = 12  # most likely first tokens that are looked at
+STARTS: Final = 12  # most likely first tokens that are tried
 HEADS: Final = 12
 LAYERS: Final = 12
 _BEGIN, _END = 0, 2  # ids of <s> and </s>
-_IMPOSSIBLE: Final = -1e4  # logit of a token that no answer begins or ends with
+_IMPOSSIBLE: Final = -1e4  # logit of a token at which no answer can start or end
 _EPSILON: Final = 1e-12  # of layer normalisation, as in the embedder's configuration
 _EMBEDDINGS: Final = (
     "word_embeddings.weight",
@@ -132,7 +132,7 @@ def _align(
 
 
 def open_span_model(name: str, folder: Path | None) -> SpanModel | None:
-    """The model on top of the weights of an embedder, in `folder`; None if it was not trained from this embedder."""
+    """The model on top of an embedder's weights, in `folder`; None if it was not trained from this embedder."""
     if folder is None or name.rsplit("/")[-1] != NAME:
         return None
     try:
@@ -143,7 +143,7 @@ def open_span_model(name: str, folder: Path | None) -> SpanModel | None:
 
 
 class SpanModel:
-    """Finds the span that answers. Thread-safe: nothing of it changes."""
+    """Finds the span that answers. Thread-safe, since it never changes."""
 
     def __init__(self, folder: Path) -> None:
         """`folder`: of the embedder. Raises OSError, ValueError or KeyError if its weights are not the right ones."""
@@ -202,7 +202,7 @@ class Network:
         ]
 
     def log_probabilities(self, encoded: Encoded) -> tuple[Matrix, Matrix]:
-        """Of each token to begin, and to end, the answer, (tokens,) each; the first token stands for no answer."""
+        """Log probabilities of each token to start and to end the answer, (tokens,) each; the first means no answer."""
         import torch
 
         with torch.inference_mode():

@@ -40,7 +40,7 @@ _VALUES: Final = {
 }
 _UNIT_AFTER: Final = re.compile(rf"{_SCALE}\s?{_CURRENCY}(?![a-z])", re.IGNORECASE)
 _CLAUSE: Final = re.compile(r"[;；]\s*")
-_LONG: Final = 24  # characters of a span, a Chinese one counted twice, from which it is cut to the value in it
+_LONG: Final = 24  # characters of a span, a Chinese one counting twice, from which on it is cut to the value in it
 
 
 def in_asked_clause(question: str, text: str, start: int, end: int) -> tuple[int, int]:
@@ -81,7 +81,7 @@ def _unit(text: str, end: int) -> str:
 
 
 def cut_to_value(kind: Kind, question: str, text: str, start: int, end: int) -> tuple[int, int]:
-    """The span of the one value of the kind asked for within a long span; and money with its currency."""
+    """The only value of the kind asked for, within a long span; for money, with its currency."""
     if kind not in _VALUES:
         return start, end
     # Of several clauses keep the one that shares most with the question.

@@ -1,4 +1,4 @@
-"""Yes or no, where a sentence decides it: it says what is asked, or denies it, without a condition."""
+"""Yes or no, if a sentence decides it: it says what is asked, or denies it, without a condition."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _WORDS: Final = re.compile(r"(?<![\w-])(?!(?:have|any|ever|still|also|their|your
 _VOTES: Final = re.compile(r"(?:同意|赞成|反对|弃权)[:：为]?\s?\d+\s?[票户人名位]?")  # counts, which decide nothing
 _LAST_PREPOSITION: Final = re.compile(r"\s(?:in|of|from|by|at|for|under|with|to|on|during|as|over)\s[^,?]{1,80}$")
 _ENDS: Final = re.compile(r"[.。!！;；]\W*$")
-_STEM: Final = 5  # characters by which the forms of a word agree: approved, approval
+_STEM: Final = 5  # letters that forms of a word must share: approved, approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def yes_or_no(question: str, *, yes: bool) -> str:
 def decide(
     question: str, evidence: Sequence[Evidence], weight: Callable[[str], float], settings: PhraseSettings
 ) -> Decision | None:
-    """The answer of the best sentence that repeats enough of the question; None if none decides it.
+    """The answer from the best sentence that repeats enough of the question; None if none decides it.
 
     `weight`: the inverse document frequency of a term.
     """
@@ -109,7 +109,7 @@ def decide(
 
 
 def _begins_with(subject: str, others: Sequence[str], sentence: str) -> bool:
-    """Whether what may do something comes before most of what it may do: "The leader may overrule the board"."""
+    """Whether whoever may do something comes before most of what they may do: "The leader may overrule the board"."""
     said = terms(sentence)
     places = {term: next((n for n, word in enumerate(said) if holds({word}, term)), -1) for term in (subject, *others)}
     before = [term for term in others if 0 <= places[term] < places[subject]]
@@ -124,12 +124,12 @@ def _same_words(question: str, found: Evidence) -> int:
 
 
 def _without_permission(question: str, sentence: str) -> str:
-    """The question without "allowed" where the sentence forbids in other words: "There must be no pets"."""
+    """The question without "allowed", if the sentence forbids in other words: "There must be no pets"."""
     return _ALLOWED.sub(" ", question) if _FORBIDS.search(sentence) else question
 
 
 def _holds_verb(question: str, sentence: str) -> bool:
-    """Whether the sentence has the participle in the question ("approved"), and what it ends in, or the opposites.
+    """Whether the sentence has the participle in the question ("approved") and its last term, or their opposites.
 
     What follows the last preposition does not count: "open to new members", "in 2023".
     """
@@ -142,7 +142,7 @@ def _holds_verb(question: str, sentence: str) -> bool:
 
 
 def _ending(question: str) -> list[str]:
-    """The last term of a question but for what follows its last preposition: mostly its verb."""
+    """The last term of a question, without what follows its last preposition: usually its verb."""
     return terms(_LAST_PREPOSITION.sub("", content(question)))[-1:]
 
 
@@ -151,8 +151,8 @@ def _best_clause(
 ) -> tuple[str, float, int]:
     """The part of a sentence that repeats most of the question, the share it repeats, and how many words it reverses.
 
-    It is one that has what the question ends in, where any has: what is said there of the rest is what counts. What
-    comes before a clause counts half: it often names what the clause is about.
+    If any part has what the question ends with, it is one of those, because what they say about the rest counts. Text
+    before a clause counts half: it often names what the clause is about.
     """
     parts = [part for part in _CLAUSES.split(sentence) if part and part.strip()]
     clauses = parts if len(parts) > 1 else [sentence]
@@ -179,7 +179,7 @@ def _best_clause(
 
 
 def holds(held: set[str], term: str) -> bool:
-    """Whether terms hold one, or another form of it: approved, approval."""
+    """Whether terms include this one, or another form of it: approved, approval."""
     if term in held:
         return True
     return term.isascii() and len(term) > _STEM and any(word.startswith(term[:_STEM]) for word in held)
@@ -199,7 +199,7 @@ def _starts(word: str, stems: frozenset[str]) -> bool:
 
 
 def _is_open(question: str, clause: str) -> bool:
-    """Whether the clause names a condition, or only a possibility, of which the question does not speak."""
+    """Whether the clause states a condition, or only a possibility, that the question does not mention."""
     if _CONDITIONS.search(clause) and not _CONDITIONS.search(content(question)):
         return True
     possible = _POSSIBILITY.search(clause)

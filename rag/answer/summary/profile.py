@@ -24,7 +24,7 @@ _VERBS = re.compile(
     r"\b(?:is|are|was|were|be|been|has|have|had|do|does|did|can|could|may|might|will|would|shall"
     r"|should|must|[a-z]{2,}(?:ed|es|s|ing))\b"
 )
-# A beginning that refers to what stands before.
+# A start that refers to the text before.
 _REFERS = re.compile(
     r"^(?:these|those|this|that|such)\b(?!\s+(?:annual |quarterly |user |technical |standard |research "
     r"|press )*(?:paper|report|article|study|agreement|contract|lease|document|manual|guide|book|chapter|thesis"
@@ -39,7 +39,7 @@ _REFERS = re.compile(
     r"|上述|前述|[也又还])",
     re.IGNORECASE,
 )
-# Boilerplate of reports, contracts, papers and web pages: says nothing about the document.
+# Boilerplate in reports, contracts, papers and web pages: says nothing about the document.
 _BOILERPLATE = re.compile(
     r"forward[- ]looking|safe harbor|private securities litigation|we undertake no (?:obligation|duty)"
     r"|undertakes? no obligation"
@@ -70,7 +70,7 @@ _ENDS = re.compile(r"[.!。！][”’」』）)\"']*$")
 
 MIN_WORDS, MAX_WORDS = 8, 48  # of an English sentence
 MIN_HAN, MAX_HAN = 14, 130  # characters of a Chinese one
-FIRST_CHARACTERS: Final = 4_000  # of a document that its title, kind and date are told from
+FIRST_CHARACTERS: Final = 4_000  # of a document, from which its title, kind and date are told
 TITLE_CHARACTERS: Final = 160
 MAX_HEADING_PAGES: Final = 1_000  # in which to look for headings if a file has no outline
 SECTION_CHARACTERS: Final = 60  # of a heading that is listed
@@ -121,7 +121,7 @@ _PART: Final = re.compile(
     r"(?:part|chapter) (?:[ivx]{1,5}|\d{1,2})\.?|第[一二三四五六七八九十\d]{1,3}[章篇部]", re.IGNORECASE
 )
 _ITEM: Final = re.compile(r"item \d", re.IGNORECASE)
-# Lines at the top of a document that are no title.
+# Lines at the top of a document that are not its title.
 _NO_TITLE: Final = re.compile(
     r"^(?:united states|securities and exchange|washington|form\s+\S+$|\(?mark one|page\b|\d+$|http"
     r"|www\.|table of contents|contents$|confidential|draft|version|目\s*录|第.{1,6}页|合同编号|编号"
@@ -156,7 +156,7 @@ def is_boilerplate(text: str) -> bool:
 
 
 def statements(text: str) -> list[str]:
-    """The statements of a passage in order, without those cut off at its beginning."""
+    """The statements of a passage in order, except those cut off at its start."""
     return [sentence for sentence in split_sentences(text) if is_statement(sentence)]
 
 
@@ -215,13 +215,13 @@ def profile_of(
 
 
 def title_of_metadata(title: str) -> str:
-    """A title as the metadata has it, shortened; "" for one that a program made up, such as "report_final.docx"."""
+    """The title in the metadata, shortened; "" if a program made it up, such as "report_final.docx"."""
     good = len(title.split()) > 1 and not _NO_METADATA.search(title)
     return title[:TITLE_CHARACTERS] if good or (mainly_chinese(title) and len(title) > 3) else ""
 
 
 def _title(document: Document, beginning: str) -> str:
-    """The title in the metadata, if it is one, or the first line that looks like one, or the file name."""
+    """The title in the metadata if it is one, else the first line that looks like one, else the file name."""
     if title := title_of_metadata(document.title):
         return title
     lines = [" ".join(line.split()).lstrip("_-–—•☒☐ ") for line in beginning.split("\n")[:25]]

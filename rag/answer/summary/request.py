@@ -102,7 +102,7 @@ _HAN_FILLER = re.compile(
 
 
 def summary_target(question: str) -> str | None:
-    """The words that say which document to summarise, "" for any; None if this is no request about whole documents."""
+    """The words that say which document to summarise, "" for any; None if this is not such a request."""
     text = " ".join(unicodedata.normalize("NFKC", question).split()).strip(" ?.!。，,；;")
     if not text or len(text) > MAX_CHARACTERS or _PART.search(text):
         return None
@@ -118,7 +118,7 @@ def summary_target(question: str) -> str | None:
 
 
 def _named_words(target: str) -> str | None:
-    """The words of a target that may name a document; None if the target is no document."""
+    """The words of a target that may name a document; None if the target is not a document."""
     if not target or _THIS.fullmatch(target):
         return ""
     if file := _FILE.fullmatch(target):

@@ -1,4 +1,4 @@
-"""A request about whole documents -> what they are, and the sentences that stand for most of their text."""
+"""A request about whole documents -> what they are, and the sentences that represent most of their text."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _STATES_RESULT: Final = re.compile(
     r"|\d{1,20}(?:\.\d{1,20})? (?:billion|million|years|months))"
     r"|增长|下降|减少|实现|人民币|[一二三四五六七八九十\d]{1,20}(?:年|个月|元)",
 )
-# Risks and provisos, which reports are full of.
+# Risks and provisos, of which reports are full.
 _HEDGED: Final = re.compile(
     r"\b(?:could|may|might) (?:be |have |not |also |materially |adversely |result|harm|affect|expose"
     r"|cause|subject|increase|reduce|fail|face|lose|differ|continue|decline)|adverse(?:ly)?\b"
@@ -69,7 +69,7 @@ _HEDGED: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a whole-document request is answered with."""
+    """The answer to a request about whole documents."""
 
     sources: tuple[Source, ...]
     paragraphs: tuple[str, ...]  # sentences with their marks, or a document's name before its sentences
@@ -79,7 +79,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class _Picked:
-    """A passage and its sentence that stand for a part of a document."""
+    """A passage, and its sentence, that represent a part of a document."""
 
     row: StoredPassage
     sentence: str
@@ -88,9 +88,9 @@ class _Picked:
 def summarise(
     store: Store, scope: Scope, question: str, settings: SummarySettings, mentioned: Collection[str] = ()
 ) -> Summary | None:
-    """The summary that a question asks for; None if it asks for none, or no sentence can stand for the documents.
+    """The summary that a question asks for; None if it asks for none, or no sentence can represent the documents.
 
-    `mentioned`: ids of documents that the conversation was about, which "it" and "the report" stand for.
+    `mentioned`: ids of documents that the conversation was about, which "it" and "the report" refer to.
     """
     documents = documents_asked(store, scope, question, mentioned)
     if not documents:
@@ -102,7 +102,7 @@ def summarise(
 
 
 def documents_asked(store: Store, scope: Scope, question: str, mentioned: Collection[str] = ()) -> list[Document]:
-    """The documents that a summary is asked of; none if the question asks for no summary, or of something else."""
+    """The documents to summarise; none if the question does not ask for a summary, or asks about something else."""
     target = summary_target(question)
     if target is None:
         return []
@@ -114,7 +114,7 @@ def documents_asked(store: Store, scope: Scope, question: str, mentioned: Collec
 
 
 def key_sentences(store: Store, document: Document, count: int, settings: SummarySettings) -> list[tuple[str, int]]:
-    """At most `count` sentences that stand for most of a document, each with its page (from 0), in reading order."""
+    """At most `count` sentences that represent most of a document, each with its page (from 0), in reading order."""
     rows = store.document_passages(document.owner, document.id)
     picked = _pick(store, document, rows, count, settings) if rows else []
     return [(one.sentence, one.row.passage.first_page) for one in picked]
@@ -127,7 +127,7 @@ def _summarise_one(store: Store, document: Document, settings: SummarySettings, 
         return None
     outline, _ = outline_of(store, document)
     profile = profile_of(document, outline, [row.passage for row in rows], settings.sections, chinese=chinese)
-    # The first page comes first: title, kind and date stand there.
+    # The first page comes first: title, kind and date are there.
     titled = next((row for row in rows[: settings.title_passages] if profile.title in row.passage.text), rows[0])
     known = [one.row for one in picked]
     sources = _numbered([titled, *(row for row in known if row.id != titled.id)])
@@ -186,8 +186,8 @@ def _numbered(rows: Sequence[StoredPassage]) -> tuple[Source, ...]:
 def _pick(
     store: Store, document: Document, rows: Sequence[StoredPassage], count: int, settings: SummarySettings
 ) -> list[_Picked]:
-    """The passages that stand for most of the text, in reading order, each with its most central sentence."""
-    # Long documents say what they are about at their beginning and under headings that say so.
+    """The passages that represent most of the text, in reading order, each with its most central sentence."""
+    # Long documents say what they are about at their start and under headings that announce it.
     kept = [
         row
         for n, row in enumerate(rows)
@@ -204,7 +204,7 @@ def _pick(
 
 
 def _without_repeats(chosen: Sequence[int], sentences: Sequence[str]) -> list[int]:
-    """The passages whose sentence says something that no earlier one says, and at most one that tells of a risk."""
+    """The passages whose sentence says something that no earlier one says, and at most one about a risk."""
     kept: list[int] = []
     said: list[set[str]] = []
     hedged = 0
@@ -221,7 +221,7 @@ def _without_repeats(chosen: Sequence[int], sentences: Sequence[str]) -> list[in
 
 
 def _pick_sentences(rows: Sequence[StoredPassage], count: int) -> list[_Picked]:
-    """The most central sentences of a short document, in reading order, none of which repeats what another one says.
+    """The most central sentences of a short document, in reading order, none of which repeats another.
 
     Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998), over terms.
     """
@@ -255,7 +255,7 @@ class _Unit:
     terms: frozenset[str]
 
     def gain(self, others: Sequence[_Unit], free_section: int | None) -> float:
-        """The score, less for terms and sections that are picked already; `free_section` may be picked from again."""
+        """The score, less for terms and sections already picked; `free_section` may be picked from again."""
         said = frozenset[str]().union(*(other.terms for other in others))
         again = 0 if self.section == free_section else sum(other.section == self.section for other in others)
         return self.score * (1 - len(self.terms & said) / (len(self.terms) or 1)) * SAME_SECTION**again
@@ -264,7 +264,7 @@ class _Unit:
 def _weigh(
     rows: Sequence[StoredPassage], length: int, pages: int, settings: SummarySettings
 ) -> tuple[list[str], Weights, Weights]:
-    """The most central sentence of each passage, how much it is preferred, and how much it has to be stood for."""
+    """The most central sentence of each passage, how much it is preferred, and how much it needs representing."""
     frequencies = Counter(term for row in rows for term in set(terms(row.passage.text)))
     reach = settings.reach_long + (1 - settings.reach_long) * max(0.0, 1 - pages / settings.long_pages)
     best: list[str] = []
@@ -293,7 +293,7 @@ def _centrality(sentence: str, frequencies: Counter[str], *, first: bool) -> flo
     return score * (1.1 if first else 1.0) * (1.0 if len(sentence.split()) <= MAX_WORDS * 0.75 else 0.85)
 
 
-# ---- passages that stand for most of a document: greedy facility location over their vectors
+# ---- passages that represent most of a document: greedy facility location over their vectors
 # The chosen set maximises the sum, over all passages, of the cosine with the nearest chosen one (Lin & Bilmes, A
 # Class of Submodular Functions for Document Summarization, 2011); each pick takes the candidate that adds most.
 
@@ -306,12 +306,13 @@ def choose_representative(
 ) -> list[int]:
     """Indices of at most `count` rows of `vectors` (n, d), the best first.
 
-    `weights` (n,): how much each is preferred, 0 for rows that cannot be chosen; `importance` (n,): how much it counts
-    that each is stood for. Of more than `max_rows` rows, an even sample is stood for, and the best of the others
-    compete, so that the cost is bounded. It ends where the next would add less than `min_gain` of what the first added.
+    `weights` (n,): how much each is preferred, 0 for rows that cannot be chosen; `importance` (n,): how much it matters
+    that each is represented. With more than `max_rows` rows, an even sample has to be represented, and only the best
+    rows can be chosen, so that the cost is bounded. It ends when the next row would add less than `min_gain` of what
+    the first added.
     """
     n = len(vectors)
-    # What all passages have in common says nothing about what they differ in.
+    # What all passages have in common says nothing about how they differ.
     centred = vectors - vectors.mean(axis=0)
     centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
     rows = np.linspace(0, n - 1, min(n, max_rows)).round().astype(int)

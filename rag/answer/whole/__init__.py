@@ -1,1 +1,1 @@
-"""Requests over whole documents that do not fit a model's context: read part by part."""
+"""Requests over whole documents that do not fit a model's context, which are read part by part."""

@@ -71,7 +71,7 @@ _HAN_COMPARE: Final = (
     rf"(?:{_HAN_TWO})(?:之间)?(?:有|存在)?(?:什么|哪些|何)?(?:主要)?的?(?:不同|区别|差异|异同)(?:之处|点)?"
     r"(?:是什么|有哪些|在哪里?)?",
 )
-FULL_ENOUGH: Final = 0.6  # of a part, from which it ends where a section does
+FULL_ENOUGH: Final = 0.6  # share of a part, from which on it ends at the end of a section
 NOTES_SHARE: Final = 0.125  # of the context that the notes of one part may take
 LEAST_NOTES: Final = 128  # tokens that they may take, however short the context is
 _NOTHING: Final = re.compile(r"\W*(?:nothing|none|no information|没有|无|无相关内容|没有相关内容)\W*", re.IGNORECASE)
@@ -117,7 +117,7 @@ def whole_request(question: str) -> Whole | None:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of one document, or all documents together where they fit."""
+    """A stretch of one document, or all documents together if they fit."""
 
     sources: tuple[Source, ...]
 
@@ -139,7 +139,7 @@ class Parts:
 
 
 def whole_sources(store: Store, documents: Sequence[Document], source_characters: int) -> tuple[Source, ...]:
-    """All text of documents as numbered sources in reading order, none over pages if it can be helped."""
+    """All text of documents as numbered sources in reading order, none across pages if possible."""
     sources: list[Source] = []
     for document in documents:
         rows = store.document_passages(document.owner, document.id)
@@ -148,9 +148,9 @@ def whole_sources(store: Store, documents: Sequence[Document], source_characters
 
 
 def parts_of(sources: Sequence[Source], room: int, tokens_of: Callable[[Source], int]) -> Parts:
-    """Sources in parts of at most `room` tokens; all in one if they fit, else no part holds two documents.
+    """Sources in parts of at most `room` tokens; all in one if they fit, else no part contains two documents.
 
-    A part that is nearly full ends where a section does.
+    A part that is nearly full ends at the end of a section.
     """
     sizes = [tokens_of(source) for source in sources]
     if sum(sizes) <= room:
@@ -172,8 +172,8 @@ def parts_of(sources: Sequence[Source], room: int, tokens_of: Callable[[Source],
 # ---- which documents a request over whole documents is about
 
 
-MAX_PARTS: Final = 100  # that a request is read in; for more, passages are retrieved as for any question
-TOKENS_PER_PASSAGE: Final = 100  # at least, by which too many parts are told before anything is read
+MAX_PARTS: Final = 100  # that a request is read in; with more, passages are retrieved as for any question
+TOKENS_PER_PASSAGE: Final = 100  # fewest, used to refuse too many parts before anything is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ class WholeReading:
         return self._reader.context_tokens - self._sampling.max_tokens - self._reader.prompt(request).tokens
 
     def read(self, documents: Parts, tables: SourceTables, stop: threading.Event) -> Iterator[Reading | str]:
-        """What is read of each part, then the answer in pieces; where it is stopped before, the notes so far.
+        """What is read of each part, then the answer in pieces; if it is stopped before that, the notes so far.
 
         Raises QuestionRefused, ReaderError, and AnswerCut after the last piece.
         """
@@ -263,7 +263,7 @@ class WholeReading:
             yield from self._reader.answer(request, stop)
 
     def _noted(self, documents: Parts, tables: SourceTables, stop: threading.Event) -> Iterator[Reading]:
-        """Note what each part says, until it is stopped."""
+        """Note what each part says, until stopped."""
         parts = documents.parts
         for number, part in enumerate(parts, 1):
             request = self._request(self._asked(number, len(parts)), self._noting, part, tables)
@@ -275,7 +275,7 @@ class WholeReading:
                 return
 
     def _shortened(self, total: int, parts: int, stop: threading.Event) -> Iterator[Reading]:
-        """Note the notes themselves, as many together as fit, until all of them fit."""
+        """Summarise the notes themselves, as many together as fit, until all of them fit."""
         while len(self.notes) > 1 and not stop.is_set() and not self._fits(self.notes, self._sampling):
             groups: list[list[str]] = [[]]
             for note in self.notes:
