@@ -79,8 +79,8 @@ def on_topic(
     A sentence without a name does not say who, one without a number does not say how many, and one without the
     question's topic says neither why nor whether. All other quotes pass. In Chinese, words cannot be compared like
     that: a quote needs a part of the noun asked for, such as 股票代码 of a company. A quote in another language than
-    the question was found only by its vector, which does not tell whether it answers. `names`: terms of the question that
-    name its document.
+    the question was found only by its vector, which does not tell whether it answers. `names`: terms of the question
+    that name its document.
     """
     kind = kind_of(question)
     if kind in _QUANTITIES and not any(_holds_quantity(kind, found.text) for found in quoted):
