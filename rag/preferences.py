@@ -86,5 +86,4 @@ def _stricter(doubt: DoubtSettings, step: float) -> DoubtSettings:
         alphabetic_to_han=gates(doubt.alphabetic_to_han),
         han_to_alphabetic=gates(doubt.han_to_alphabetic),
         unverified_answer=moved(doubt.unverified_answer),
-        other_script_alone=moved(doubt.other_script_alone),
     )

@@ -234,7 +234,6 @@ class DoubtSettings:
 
     # Least probability of an answer with a figure about a name that cannot be compared, or from another script.
     unverified_answer: float = 0.7
-    other_script_alone: float = 0.55  # the same where the documents in the question's own script have no answer
     strictness_step: float = 1.0  # by which the gates move for a person who wants it stricter or laxer, in log-odds
 
     def of_scripts(self, *, asked_in_chinese: bool, across: bool) -> tuple[DoubtWeights, DoubtGates]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from rag.answer.asked import Asked, Findings, Retrieved
 from rag.answer.cells.short_cell import short_cell
 from rag.answer.citations import AnswerChecker
 from rag.answer.document_answer import DocumentAnswer
-from rag.answer.doubt import Doubt, doubt_of_words, judge, likelihood
+from rag.answer.doubt import Doubt, doubt_of_words, judge
 from rag.answer.evidence import Coverage, named_first, of_documents_that_mention, prompt_evidence, take_turns
 from rag.answer.facts.short_fact import FactFinder
 from rag.answer.figures.short_figure import short_figure
@@ -24,10 +24,9 @@ from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import short_metric, unreported
 from rag.answer.missing import Comparison, KnownLibrary
 from rag.answer.on_topic import on_topic
-from rag.answer.other_documents import in_other_script
 from rag.answer.own_name import DocumentNames
 from rag.answer.phrases.short_phrase import PhraseFinder
-from rag.answer.reading import Capacity, ModelContext, checked
+from rag.answer.reading import ModelContext, checked
 from rag.answer.row_quotes import HeadedRows, with_headings
 from rag.answer.source_tables import KeptTables, SourceTables
 from rag.answer.steady import LastRead
@@ -92,8 +91,6 @@ class Answerer:
         placed = self._metric(asked, found) or self.fact(asked, found)
         if placed is not None:
             found = replace(found, sources=placed.at_most(preferences.sources))
-        else:
-            found = self._of_either_script(asked, found, capacity, stop)
         found = replace(found, sources=context.arranged(found.sources, capacity, cited=placed is not None))
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         findings = self.find(asked, found, placed, stop)
@@ -235,26 +232,6 @@ class Answerer:
         )
         seconds = time.monotonic() - began
         yield Answer(sentences, reader.name, stopped=stop.is_set(), seconds=seconds, short=summary.short, cut=cut)
-
-    def _of_either_script(self, asked: Asked, found: Retrieved, capacity: Capacity, stop: threading.Event) -> Retrieved:
-        """What was found; or what documents in the other script have, if they alone have an answer."""
-        others = in_other_script(found.queries[0], asked.scope, self._retriever.searching)
-        if others is None or found.named:
-            return found
-        findings = self.find(asked, found, stop=stop)
-        if self.judge(self.compare(asked, found), findings).state is AnswerState.ANSWER:
-            return found
-        there, least = replace(asked, scope=others), self._settings.answering.doubt.other_script_alone
-        other = self.retrieve(there, capacity.sources, capacity.full_pages)
-        likely = self._likelihood(there, other, self._find_evidence(there, other, stop))
-        here = self._likelihood(asked, found, findings.evidence, findings.odds)
-        return other if likely >= max(least, 2 * here) else found
-
-    def _likelihood(
-        self, asked: Asked, found: Retrieved, evidence: Sequence[Evidence], odds: float | None = None
-    ) -> float:
-        doubt = self._settings.answering.doubt
-        return likelihood(self.compare(asked, found), evidence, self.scorer.unit, doubt, odds)
 
     def retrieve(self, asked: Asked, count: int | None = None, full_pages: int | None = None) -> Retrieved:
         """At most `count` sources for a question, completed from the conversation; by default as many as preferred.

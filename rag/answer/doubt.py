@@ -175,22 +175,6 @@ def probability_of(signs: Signs, weights: DoubtWeights) -> float:
     return 1.0 / (1.0 + math.exp(-total))
 
 
-def likelihood(
-    comparison: Comparison,
-    evidence: Sequence[Evidence],
-    unit: Unit,
-    settings: DoubtSettings,
-    odds: float | None = None,
-) -> float:
-    """How likely the evidence answers, by its signs alone."""
-    signs = signs_of(comparison, evidence, unit, odds) if evidence and comparison.asks else None
-    if signs is None:
-        return 0.0
-    asked_in_chinese = mainly_chinese(comparison.question)
-    across = asked_in_chinese != mainly_chinese(evidence[0].text)
-    return probability_of(signs, settings.of_scripts(asked_in_chinese=asked_in_chinese, across=across)[0])
-
-
 def hardly_present(comparison: Comparison, evidence: Sequence[Evidence], settings: DoubtSettings) -> list[NamedThing]:
     """Years and names that sources contain, but that neither the evidence nor the documents are about."""
     texts = _texts_of(evidence)
