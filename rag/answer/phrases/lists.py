@@ -14,7 +14,7 @@ from rag.records import Source
 from rag.settings import PhraseSettings
 
 BULLET: Final = re.compile(
-    r"\s*(?:[•●▪◦‣·∙■□◆○►▶➢✓*–—-]\s*|\(?\d{1,2}[.)、）](?!\d)\s*|\(?[a-zA-Z][.)）]\s+"
+    r"(?<!\s)\s*(?:[•●▪◦‣·∙■□◆○►▶➢✓*–—-]\s*|\(?\d{1,2}[.)、）](?!\d)\s*|\(?[a-zA-Z][.)）]\s+"
     r"|\([ivxIVX]{1,5}\)\s*|[ivx]{1,5}[.)]\s+"
     r"|[（(]?[一二三四五六七八九十]{1,3}[、.）)]\s*|第[一二三四五六七八九十]{1,3}[，、：]\s*|[①-⑳]\s*"
     r"|Step \d+[:.]\s*)(?=\S)"
