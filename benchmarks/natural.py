@@ -1,10 +1,12 @@
 """Questions about annual reports as people type them: how often the sentence that answers is quoted.
 
-    python -m benchmarks.natural --data-dir FOLDER [--own-voice SHARE] [--show]
+    python -m benchmarks.natural --data-dir FOLDER [--own-voice SHARE] [--parts PART …] [--show]
 
 FOLDER holds the 27 reports of FinanceBench (`python app.py --add`). `data/natural.jsonl` has, for each question, a
-pattern of what an answer says; half of the questions were written about reports that nobody looked at while the rule
-for companies' names was made. `--own-voice 2` searches every question with the name, as before that rule.
+pattern of what an answer says, and for a follow-up the question before it. "held out" are questions about reports that
+nobody looked at while the rule for companies' names was made. "A" and "B" are about ten other reports; A was used while
+another order of sentences was tried (see LOG.md), B was only asked at its end. `--own-voice 2` searches every question
+with the name, as before that rule.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 from rag.answer.quote import QuoteReader
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
+from rag.reader import Turn
 from rag.records import Answer, Event, Found
 from rag.settings import RetrievalSettings, RoutingSettings, Settings
 
@@ -48,12 +51,22 @@ def judged(events: Iterable[Event], pattern: re.Pattern[str]) -> list[str]:
     return [name for name, true in holds.items() if true]
 
 
+def before(engine: Engine, row: dict[str, str]) -> tuple[Turn, ...]:
+    """The question before a follow-up, with its answer."""
+    if "before" not in row:
+        return ()
+    *_, answer = engine.ask("", row["before"])
+    assert isinstance(answer, Answer)
+    return (Turn(row["before"], "".join(sentence.text for sentence in answer.sentences)),)
+
+
 def main() -> None:
-    """Ask all questions and print the counts of each half."""
+    """Ask all questions and print the counts of each part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, required=True, help="a data folder with the reports")
     parser.add_argument("--own-voice", type=float, default=RoutingSettings().min_own_voice, help="see rag/settings.py")
     parser.add_argument("--show", action="store_true", help="print what holds of each answer")
+    parser.add_argument("--parts", nargs="*", help="parts that are asked, such as A; all by default")
     arguments = parser.parse_args()
     routing = replace(RoutingSettings(), min_own_voice=arguments.own_voice)
     settings = Settings(arguments.data_dir, retrieval=RetrievalSettings(routing=routing))
@@ -63,7 +76,9 @@ def main() -> None:
     ) as engine:
         engine.wait()
         for row in map(json.loads, QUESTIONS.read_text("utf-8").splitlines()):
-            names = judged(engine.ask("", row["question"]), re.compile(row["answer"]))
+            if arguments.parts and row["part"] not in arguments.parts:
+                continue
+            names = judged(engine.ask("", row["question"], history=before(engine, row)), re.compile(row["answer"]))
             counts.setdefault(row["part"], Counter()).update(["asked", *names])
             if arguments.show:
                 sys.stdout.write(f"{row['question']} | {', '.join(names)}\n")
