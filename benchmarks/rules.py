@@ -2,14 +2,15 @@
 
     python -m benchmarks.rules --data-dir FOLDER --questions FILE.jsonl [--scope document|all] [--sample N] [--most 12]
 
-FOLDER is a data folder with the documents of the questions, which are as for `rag.evaluate`. Everything is asked once,
-while it is recorded what each function gives. A function that gave nothing but one trivial value (None, False, nothing,
-or what it was given) changed no answer. Each of the others that gave something else in at most --most questions is
-switched off, and those questions are asked again. Prints a line for each function: its lines, the value, in how many
-questions it gave that and something else, and how many answers became others, were right, and are no longer. What the
-engine keeps of documents and questions is not made anew, so a function whose value is kept seems to change less.
+FOLDER is a data folder with the documents that the questions are about; FILE is in the format of `rag.evaluate`. First,
+all questions are asked, and what each function returns is recorded. A function that only ever returned one trivial
+value (None, False, something empty, or one of its arguments) changed no answer. Every other function that returned
+something else in at most --most questions is then replaced by its trivial value, and those questions are asked again.
 
-A function that did nothing here may still be needed by questions that are not among these.
+Prints one line per function: its length, the trivial value, in how many questions it returned that and something else,
+how many answers change without it, and how many of those were right and no longer are. The engine's caches are not
+cleared in between, so functions whose results are cached seem to change less. A function that did nothing here may
+still be needed by other questions.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from rag.evaluation.question_file import Question, read_questions
 from rag.records import Answer
 from rag.settings import AnswerSettings, Settings
 
-_RIGHT: Final = 0.5  # F1 from which a short answer counts as right
+_RIGHT: Final = 0.5  # the least F1 of a right short answer
 _SPAN: Final = 2  # values of a span: its start and its end
 _GIVEN, _SAME_SPAN, _OTHER = "argument", "span", "other"
 _CONSTANTS: Final[tuple[Any, ...]] = (None, True, False, 0, "", (), [], {}, frozenset())
@@ -50,7 +51,7 @@ Result = tuple[Any, ...]  # what is compared of an answer; whether its short ans
 
 
 class Recorder:
-    """What each function gave, by question; and the one function that is switched off."""
+    """What each function returned, by question; and which function is switched off."""
 
     def __init__(self) -> None:
         self.given: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
@@ -78,7 +79,7 @@ class Recorder:
 
 
 def _kind(value: Any, args: tuple[Any, ...]) -> tuple[str, Callable[[tuple[Any, ...]], Any]]:
-    """What a value is by its name, and how the same is made of other arguments."""
+    """The kind of a value, and a function that makes the same kind of value from other arguments."""
     for constant in _CONSTANTS:
         if type(value) is type(constant) and value == constant:
             return repr(constant), lambda _: value
@@ -122,7 +123,7 @@ def _record_methods(owner: type, recorder: Recorder) -> None:
 
 
 def _replaced(value: Any, wrapped: dict[int, Callable[..., Any]]) -> Any:
-    """A function by its wrapped one, also within tuples and dictionaries."""
+    """The wrapped function in place of a function, also within tuples and dictionaries."""
     if id(value) in wrapped:
         return wrapped[id(value)]
     if type(value) is tuple:

@@ -1,7 +1,7 @@
-"""A sentence with what belongs to it: a heading with what stands below it, an item with the list that it is of.
+"""Extends a sentence to the unit it belongs to: a heading to the text below it, an item to its whole list.
 
-A heading alone says nothing, and what stands below it often lacks its words: the number to call in an emergency, what
-somebody must not do. Of the steps of a procedure, one alone does not tell how it is done.
+A heading alone says nothing, and the text below it often lacks the heading's words, such as "In an emergency" above a
+telephone number. One step of a procedure does not explain the procedure.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from rag.answer.sentences import sentence_spans
 from rag.reader import Evidence
 from rag.records import Source
 
-MAX_CHARACTERS: Final = 700  # of a unit; a longer list is left out
+MAX_CHARACTERS: Final = 700  # of a unit; a sentence in a longer one stays alone
 MAX_ITEMS: Final = 20
-EXPANDED: Final = 3  # of the evidence, from the first
+EXPANDED: Final = 3  # how many sentences, from the best, are extended
 _MIN_PROSE: Final = 8  # characters of a sentence below a heading
 _ANNOUNCES: Final = re.compile(r"[:：]$")
 _SENTENCE: Final = re.compile(r"[.。!！?？;；][”’」』）)\"']*$")
 
 
 def with_units(evidence: Sequence[Evidence], sources: Sequence[Source], *, kept: int = 0) -> list[Evidence]:
-    """The evidence, best first; the first with what belongs to them, and then without what that has in it.
+    """The evidence, best first: the best sentences extended to their units, and no sentence that a unit repeats.
 
-    A heading that is nearer to the question than they are comes first, behind what is `kept` for a short answer.
+    A heading that is closer to the question than the best sentences comes first, after the `kept` sentences that a
+    short answer needs.
     """
     texts = {source.number: source.text for source in sources}
     if heading := _nearest_heading(evidence[kept:], texts):
@@ -43,12 +44,12 @@ def with_units(evidence: Sequence[Evidence], sources: Sequence[Source], *, kept:
 
 
 def _repeats(one: str, other: str) -> bool:
-    """Whether one of two texts is a unit that has the other in it."""
+    """Whether one of two texts is a unit that contains the other."""
     return ("\n" in other and one in other) or ("\n" in one and other in one)
 
 
 def _nearest_heading(evidence: Sequence[Evidence], texts: Mapping[int, str]) -> Evidence | None:
-    """The heading with something below it that is nearer to the question than the first other sentences are."""
+    """The first heading with text below it that is closer to the question than the best sentences."""
     leading = [one for one in evidence if _leads(one.text)]
     least = max((one.answerability for one in evidence[:EXPANDED] if one not in leading), default=0.0)
     for one in leading:
@@ -62,7 +63,7 @@ def _leads(sentence: str) -> bool:
 
 
 def unit_of(text: str, sentence: str) -> str:
-    """The unit of a text that a sentence stands in; the sentence itself if there is none."""
+    """The unit in a text that contains a sentence; the sentence itself if there is none."""
     start = text.find(sentence)
     if start < 0:
         return sentence
@@ -84,12 +85,12 @@ def _is_title(line: str) -> bool:
 
 
 def _is_item(line: str) -> bool:
-    """Whether a line has a bullet, or begins with a small letter as an item does whose bullet is drawn."""
+    """Whether a line has a bullet, or begins with a small letter like an item whose bullet is drawn as a shape."""
     return bool(BULLET.match(line)) or (line[0].islower() and is_heading(line))
 
 
 def _list_around(lines: Sequence[Line], line: int) -> tuple[int, int]:
-    """Where the list begins and ends that a line is an item of, with the line that introduces it; 0, 0 for none."""
+    """The span of the list that a line belongs to, including the line that introduces it; 0, 0 if it is no item."""
     first = last = line
     if not _is_item(lines[line].text):
         return 0, 0
@@ -110,7 +111,7 @@ def _are_alike(one: str, other: str) -> bool:
 
 
 def _end_of_body(lines: Sequence[Line], line: int) -> int:
-    """Where that ends which stands below the heading at `line`: a sentence, items, or both; 0 if there is none."""
+    """Where the sentence, the items, or both below the heading at `line` end; 0 if there are none."""
     if line + 1 == len(lines):
         return 0
     below = lines[line + 1]
@@ -129,18 +130,19 @@ def _goes_on(line: str) -> bool:
 
 
 def _end_of_items(lines: Sequence[Line], line: int, *, plain: bool = False, long: bool = False) -> int:
-    """Where the last item below a line ends; 0 if there are not two.
+    """Where the last item below a line ends; 0 if there are fewer than two.
 
-    `plain`: short lines without bullets count; `long`: those that begin with a small letter, however long.
+    `plain`: short lines without bullets are items, too; `long`: so are lines of any length that begin with a small
+    letter.
     """
     items: list[Line] = []
     for one in lines[line + 1 : line + 1 + MAX_ITEMS]:
         if not (_is_item(one.text) or (plain and is_heading(one.text)) or (long and _goes_on(one.text))):
-            # A sentence below the last of several short lines tells that this is its heading.
+            # A short line with a sentence below it is not the last item, but the heading of that sentence.
             if items and not _is_item(items[-1].text) and _SENTENCE.search(one.text):
                 items.pop()
             break
         if items and bool(BULLET.match(one.text)) is not bool(BULLET.match(items[0].text)):
-            break  # the next heading, which has a number, below items without
+            break  # a numbered heading below items without numbers
         items.append(one)
     return items[-1].end if len(items) > 1 else 0
