@@ -289,6 +289,21 @@ def test_a_conversation_of_hundreds_of_turns_opens_with_the_last_and_gets_earlie
     page.wait_for_selector("#viewer mark")
 
 
+def test_a_slow_browser_opens_a_conversation_at_its_last_question(engine, served, visit):
+    """There the turns before it are drawn empty at first, and filled after the page has gone to the last one."""
+    url = served(engine)
+    page = ready(visit(url))
+    (cookie,) = [kept["value"] for kept in page.context.cookies() if kept["name"] == COOKIE]
+    address = f"{url}/c/{filled(engine, cookie, 20)}"
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 8})
+    page.goto(address)
+    answered(page, 20)
+    page.wait_for_function("!document.querySelector('[data-same]')", timeout=60_000)
+    page.wait_for_timeout(1000)
+    scroller, last = page.locator("#talk-scroll").bounding_box(), page.locator(".question").last.bounding_box()
+    assert 0 <= last["y"] - scroller["y"] < 60
+
+
 def test_an_open_tab_survives_a_restart(tmp_path, cache, visit, screenshot):
     from tests.browser.test_whole_path import ENGLISH, App, documents, drop
     from tests.browser.test_whole_path import ask as ask_app

@@ -100,7 +100,10 @@ function draw() {
   drawn = began;
   const scroller = mount.closest('.scrolls');
   for (const prepare of beforeDrawing) prepare(scroller);
-  merge(mount, value.replace(/^<!--\d+-->/, ''));
+  const change = () => merge(mount, value.replace(/^<!--\d+-->/, ''));
+  // What comes late, into turns that were drawn empty, must not push the one that is read out of its place.
+  if (mount.querySelector('[data-same]')) inPlace(change, document.querySelector('#conversation .turn'));
+  else change();
   element.classList.remove('opening');
   for (const done of afterDrawing) done(scroller);
   keepFocus();

@@ -17,7 +17,8 @@ MAX_WHOLE_COLUMNS = 14  # a wider name is cut in the middle if there is no room 
 MIN_START = 4  # characters at which a name may be cut
 END_COLUMNS = 12  # of the end of a long name, which is always visible: two files often differ only there
 LISTED_END_COLUMNS = 16  # the same in the list of documents, where the end has a line of its own
-MAX_SHORTER = 5  # characters by which the end may be shorter so that it starts with a word
+# Characters by which the end may be shorter (+) or longer (-) so that it starts with a word, in the order of preference
+_SHIFTS = (*range(6), *range(-1, -5, -1), *range(6, 10))
 _SEPARATORS = " _-,;:("
 NO_TITLES: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -74,9 +75,14 @@ def parts_of(name: str, end_columns: int = END_COLUMNS) -> tuple[str, str]:
     cut = len(name)
     while cut > MIN_START and _columns(name[cut - 1 :]) <= end_columns:
         cut -= 1
-    words = (at for at in range(cut, min(cut + MAX_SHORTER + 1, len(name) - 1)) if name[at - 1] in _SEPARATORS)
-    cut = next(words, cut)  # after the separator, where people expect a name to break
+    places = (cut + shift for shift in _SHIFTS)
+    cut = next((at for at in places if MIN_START <= at < len(name) - 1 and _starts_word(name, at)), cut)
     return name[:cut], name[cut:]
+
+
+def _starts_word(name: str, at: int) -> bool:
+    """Whether people expect that a name may break there: after a separator, or where Chinese changes to a number."""
+    return name[at - 1] in _SEPARATORS or (name[at].isascii() and name[at].isalnum() and _columns(name[at - 1]) > 1)
 
 
 def _columns(text: str) -> int:

@@ -12,7 +12,9 @@ from webui.views.names import END_COLUMNS, LISTED_END_COLUMNS, parts_of
         ("Lindholm Harbour Ferries: Annual Review 2024", "Review 2024"),
         ("FOOTLOCKER_2022_8K_dated-2022-05-20.pdf", "05-20.pdf"),
         ("BESTBUY_2023_10K.pdf", "2023_10K.pdf"),
-        ("星河电子股份有限公司2022年年度报告", "22年年度报告"),
+        ("星河电子股份有限公司2022年年度报告", "2022年年度报告"),
+        ("Washing machine manual WM-480", "manual WM-480"),
+        ("CV Amelia Watson", "Watson"),
         ("x" * 300, "x" * END_COLUMNS),
     ],
 )
@@ -20,8 +22,16 @@ def test_the_end_of_a_name_begins_with_a_word_where_one_begins(name, end):
     assert parts_of(name) == (name[: len(name) - len(end)], end)
 
 
-def test_the_end_of_a_name_in_the_list_begins_with_a_word_too():
-    assert parts_of("Lindholm Harbour Ferries: Annual Review 2024", LISTED_END_COLUMNS)[1] == "Review 2024"
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("Lindholm Harbour Ferries: Annual Review 2024", "Review 2024"),
+        ("Rental agreement Elm Street", "agreement Elm Street"),
+        ("Grandma's apple cake", "apple cake"),
+    ],
+)
+def test_the_end_of_a_name_in_the_list_begins_with_a_word_too(name, end):
+    assert parts_of(name, LISTED_END_COLUMNS)[1] == end
 
 
 def test_line_breaks_in_a_name_are_spaces():
