@@ -18,7 +18,7 @@ MIN_START = 4  # characters at which a name may be cut
 END_COLUMNS = 12  # of the end of a long name, which is always visible: two files often differ only there
 LISTED_END_COLUMNS = 16  # the same in the list of documents, where the end has a line of its own
 # Characters by which the end may be shorter (+) or longer (-) so that it starts with a word, in the order of preference
-_SHIFTS = (*range(6), *range(-1, -5, -1), *range(6, 10))
+_SHIFTS = (*range(10), *range(-1, -5, -1))
 _SEPARATORS = " _-,;:("
 NO_TITLES: Final[Mapping[str, str]] = MappingProxyType({})
 
