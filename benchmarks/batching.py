@@ -18,19 +18,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 from transformers import GlmConfig, GlmForCausalLM
 
+from model.assemble import assemble
 from model.batch import Batch
-from model.families import GB
+from model.device import pick_device
+from model.families import GB, Precision
 from model.prompt_cache import PromptBlocks
+from model.weight_layout import Weight
 from rag.reader import PromptScopes, Sampling
 
 # Layers as published: GLM-4-9B and GLM-Edge-1.5B.
@@ -61,33 +66,50 @@ class Run:
     firsts: list[float]  # seconds until the first token of each person
 
 
-def random_model(shape: str, layers: int, vocab: int) -> Any:
-    """A model in bfloat16 with random weights."""
+def random_model(options: argparse.Namespace) -> Any:
+    """A model with random weights in bfloat16, or in INT4 as the loader makes it."""
     torch.manual_seed(0)
     config = GlmConfig(
-        vocab_size=vocab, num_hidden_layers=layers, max_position_embeddings=32768, pad_token_id=0, **SHAPES[shape]
+        vocab_size=options.vocab,
+        num_hidden_layers=options.layers,
+        max_position_embeddings=32768,
+        pad_token_id=0,
+        **SHAPES[options.shape],
     )
-    previous = torch.get_default_dtype()
+    device, previous = pick_device(options.device), torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
     try:
-        model: Any = GlmForCausalLM(config)
-        return model.eval()
+        with device:
+            model: Any = GlmForCausalLM(config)
     finally:
         torch.set_default_dtype(previous)
+    model.eval()
+    if not options.int4:
+        return model
+    weights = ((name, Weight(values)) for name, values in model.state_dict().items())
+    return assemble(config, weights, Precision.INT4, device)
 
 
-def quantised(model: Any) -> Any:
-    """The same with its linear layers in INT4, as the loader makes them."""
-    from torch import nn
+def add_model_options(parser: argparse.ArgumentParser, layers: int) -> None:
+    """The options of `random_model`."""
+    parser.add_argument(
+        "--shape", default="glm-4-9b", choices=SHAPES, help="layers; ChatGLM2-6B's are those of glm-4-9b (glm-4-9b)"
+    )
+    parser.add_argument("--layers", type=int, default=layers, help=f"how many of them ({layers})")
+    parser.add_argument("--vocab", type=int, default=8192, help="size of the vocabulary (8192)")
+    parser.add_argument("--int4", action="store_true", help="linear layers in INT4")
+    parser.add_argument("--device", default="cpu", help="as in app.py (cpu)")
 
-    from model.quantise import Int4Linear
-    from model.weight_layout import Weight
 
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.Linear):
-                setattr(module, name, Int4Linear.quantised(Weight(child.weight.data, None), None))
-    return model
+def described(options: argparse.Namespace) -> dict[str, Any]:
+    """What the figures were measured on."""
+    device = pick_device(options.device)
+    return {
+        "shape": options.shape,
+        "layers": options.layers,
+        "precision": "int4" if options.int4 else "bf16",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads",
+    }
 
 
 Tokens = Callable[[list[int], Sampling], Iterator[int]]
@@ -124,9 +146,7 @@ def at_once(tokens: Tokens, prompts: list[list[int]], sampling: Sampling) -> Run
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """The figures of both ways."""
-    model = random_model(options.shape, options.layers, options.vocab)
-    if options.int4:
-        model = quantised(model)
+    model = random_model(options)
     torch.manual_seed(1)
     common = torch.randint(10, options.vocab, (options.shared,)).tolist()
     own = [torch.randint(10, options.vocab, (options.prompt - options.shared,)) for _ in range(options.people)]
@@ -138,10 +158,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     together = at_once(_tokens(model, options), prompts, sampling)
     produced = options.people * options.tokens
     return {
-        "shape": options.shape,
-        "layers": options.layers,
-        "precision": "int4" if options.int4 else "bf16",
-        "threads": torch.get_num_threads(),
+        **described(options),
         "people": options.people,
         "prompt_tokens": options.prompt,
         "of_these_shared": options.shared,
@@ -174,15 +191,15 @@ def _tokens(model: Any, options: argparse.Namespace) -> Tokens:
 def main() -> None:
     """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--shape", default="glm-4-9b", choices=SHAPES, help="layers (glm-4-9b)")
-    parser.add_argument("--layers", type=int, default=4, help="how many of them (4)")
-    parser.add_argument("--vocab", type=int, default=8192, help="size of the vocabulary (8192)")
-    parser.add_argument("--int4", action="store_true", help="linear layers in INT4")
+    add_model_options(parser, layers=4)
     parser.add_argument("--people", type=int, default=8, help="who ask at the same time (8)")
     parser.add_argument("--prompt", type=int, default=128, help="tokens of each prompt (128)")
     parser.add_argument("--shared", type=int, default=0, help="tokens that all prompts begin with (0)")
     parser.add_argument("--tokens", type=int, default=64, help="tokens of each answer (64)")
-    numbers = measure(parser.parse_args())
+    parser.add_argument("--no-graphs", action="store_true", help="on a GPU, launch each kernel of a pass by itself")
+    options = parser.parse_args()
+    with patch("model.recorded.can_record", return_value=False) if options.no_graphs else nullcontext():
+        numbers = measure(options)
     print("\n".join(f"{key:>38}  {value}" for key, value in numbers.items()))
     print(json.dumps(numbers))
 

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 
-from benchmarks.batching import SHAPES, quantised, random_model
+from benchmarks.batching import add_model_options, described, random_model
 from model.batch import Batch
 from model.prompt_cache import PromptBlocks
 from rag.reader import PromptScopes, Sampling
@@ -46,9 +46,7 @@ def first_token(batch: Batch, sources: list[int], question: int, length: int, vo
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """The figures."""
-    model = random_model(options.shape, options.layers, options.vocab)
-    if options.int4:
-        model = quantised(model)
+    model = random_model(options)
     batch = Batch(model, prompt_cache_bytes=CACHE_BYTES)
     sources = torch.randint(10, options.vocab, (options.sources,)).tolist()
     first_token(batch, sources[:128], 0, options.question, options.vocab)  # warm
@@ -57,10 +55,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     following = [first_token(batch, sources, at, options.question, options.vocab) for at in range(2, 5)]
     second = following[0][0]
     return {
-        "shape": options.shape,
-        "layers": options.layers,
-        "precision": "int4" if options.int4 else "bf16",
-        "threads": torch.get_num_threads(),
+        **described(options),
         "sources_tokens": options.sources,
         "question_tokens": options.question,
         "first_token_of_first_s": round(first, 2),
@@ -75,12 +70,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--shape", default="glm-4-9b", choices=SHAPES, help="layers; ChatGLM2-6B's are those of glm-4-9b"
-    )
-    parser.add_argument("--layers", type=int, default=2, help="how many of them (2)")
-    parser.add_argument("--vocab", type=int, default=8192, help="size of the vocabulary (8192)")
-    parser.add_argument("--int4", action="store_true", help="linear layers in INT4")
+    add_model_options(parser, layers=2)
     parser.add_argument("--sources", type=int, default=8192, help="tokens of instruction and sources (8192)")
     parser.add_argument("--question", type=int, default=128, help="tokens of each question, with what follows it (128)")
     numbers = measure(parser.parse_args())

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 from torch.nn import functional
 
-from benchmarks.batching import SHAPES, quantised, random_model
+from benchmarks.batching import add_model_options, random_model
 from model.families import KvPrecision
 from model.kv_cache import preallocated_cache
 from model.ragged import ONE_TOKEN, RaggedCache, ragged_attention
@@ -42,8 +42,7 @@ def main() -> None:
     one.add_argument("--skip", type=int, default=0, help="pieces that are left out before them (0)")
     one.set_defaults(measure=quality)
     other = commands.add_parser("speed")
-    other.add_argument("--shape", default="glm-4-9b", choices=SHAPES)
-    other.add_argument("--layers", type=int, default=2)
+    add_model_options(other, layers=2)
     other.add_argument("--tokens", type=int, default=8192, help="of the prompt (8192)")
     other.set_defaults(measure=speed)
     options = parser.parse_args()
@@ -85,7 +84,7 @@ def quality(options: argparse.Namespace) -> dict[str, Any]:
 @torch.inference_mode()
 def speed(options: argparse.Namespace) -> dict[str, Any]:
     """Processor time of a token of an answer with both, in turns."""
-    model = quantised(random_model(options.shape, options.layers, 8192))
+    model = random_model(options)
     caches = {kv: _filled(model, options.tokens, kv) for kv in KvPrecision}
     seconds: dict[KvPrecision, list[float]] = {kv: [] for kv in KvPrecision}
     for _ in range(ROUNDS):

@@ -60,7 +60,7 @@ def report(dimensions: ModelDimensions, layout: CheckpointLayout, options: argpa
     """Build the model, run it, and return the table and the JSON line."""
     device, precision = pick_device(options.device), Precision(options.precision)
     config = config_of(dimensions, layout, options.layers or dimensions.layers, options.context)
-    before = peak(device)
+    before, free = peak(device), free_on_gpu(device)
     start = time.perf_counter()
     with torch.no_grad():
         model = assembled(config, precision, device, options)
@@ -80,6 +80,7 @@ def report(dimensions: ModelDimensions, layout: CheckpointLayout, options: argpa
         "cache_gb": options.context * dimensions.kv_bytes_per_token(kv=options.kv) / GB,
         "load_peak_gb": load_peak,
         "peak_gb": peak(device),
+        "gpu_gb": (free - free_on_gpu(device)) / GB,
         "estimate_gb": needed_bytes(dimensions, precision, options.context, device, options.kv) / GB,
         "load_seconds": load_seconds,
         "last_chunk_seconds": first_seconds,
@@ -187,6 +188,11 @@ def peak(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device) / GB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GB
+
+
+def free_on_gpu(device: torch.device) -> int:
+    """Memory in bytes that no program has taken; 0 on a CPU."""
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else 0
 
 
 if __name__ == "__main__":

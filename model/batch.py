@@ -29,6 +29,7 @@ from model.learned_prefix import LearnedPrefix, learned_tokens
 from model.passes import Piece, rows_to_read, run_together
 from model.prompt_cache import BLOCK, PromptBlocks, PromptCache
 from model.ragged import supports_ragged
+from model.recorded import Recorder
 from model.sampling import make_sampler
 from rag.bugs import bugs_become
 from rag.errors import AskError, OutOfMemory, ReaderError
@@ -97,7 +98,7 @@ class Batch:
         """
         self.prompt_cache = PromptCache(model, prompt_cache_bytes)
         self._model, self._prefix, self._most, self._kv = model, prefix, most, kv
-        self._together = supports_ragged(model)
+        self._together, self._recorder = supports_ragged(model), Recorder(model)
         self._in_one_piece = model.config.model_type in BIDIRECTIONAL_TYPES
         self._token_bytes = dimensions_of(model.config).kv_bytes_per_token(model.dtype.itemsize, kv)
         self._condition = threading.Condition()  # guards the lists of waiting sequences, and the thread
@@ -183,6 +184,8 @@ class Batch:
             if self._budget is not None:  # answers take precedence over what is kept
                 self.prompt_cache.allow(self._budget - self._needed(self._running))
             self._working = bool(self._running)
+            if not self._working:
+                self._recorder.forget()
             return self._working
 
     def _has_room(self, sequence: _Sequence) -> bool:
@@ -286,7 +289,7 @@ class Batch:
             """Whether most of the work is for nobody; the others' share of it is then repeated."""
             return 2 * sum(piece.new for (one, _), piece in zip(parts, pieces, strict=True) if one.stopped()) > rows
 
-        logits = run_together(self._model, pieces, stopped)
+        logits = self._recorder.logits(pieces) or run_together(self._model, pieces, stopped)
         for (one, _), piece, row in zip(parts, pieces, logits, strict=True):
             one.computed = len(piece.ids)
             one.logits = row if one.computed == len(one.ids) else None

@@ -61,7 +61,8 @@ def pick_devices(wanted: str) -> tuple[torch.device, ...]:
 def free_bytes(device: torch.device) -> int | None:
     """Free memory of a device in bytes; None if the system does not tell."""
     if device.type == "cuda":  # pragma: no cover - needs a GPU
-        return int(torch.cuda.mem_get_info(device)[0])
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for later use
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
     if device.type == "mps":  # its memory is the machine's, of which Metal recommends a share
         return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     known = [value for value in (_linux_available(), _control_group_available()) if value is not None]

@@ -73,6 +73,26 @@ class PreallocatedLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its
         for store, part in zip(self._stores, parts, strict=True):
             store[:, :, start : self._length] = part
 
+    def put_at(
+        self, place: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, reach: int
+    ) -> tuple[States, States]:
+        """Store one token, (batch, heads, 1, channels) each, at a place given as a tensor, (1,) int64.
+
+        Returns what is stored in the first `reach` places. The token belongs to the cache once it is counted.
+        """
+        for store, part in zip(self._stores, self._encoded(keys, values), strict=True):
+            store.index_copy_(2, place, part)
+        return self._decoded(self.taken(0, reach))
+
+    def count(self, tokens: int) -> None:
+        """Count tokens that `put_at` stored behind the last one."""
+        self._length += tokens
+
+    @property
+    def capacity(self) -> int:
+        """Tokens that there is memory for."""
+        return self._memory.capacity
+
     def taken(self, start: int, end: int) -> Parts:
         """What is stored of some tokens; not a copy."""
         return tuple(store[:, :, start:end] for store in self._stores)
@@ -114,14 +134,17 @@ class CacheMemory:
 
     def __init__(self, capacity: int, layers: int) -> None:
         """`capacity`: tokens of prompt and answer; `layers`: number of layers that will take from it."""
-        self._capacity, self._layers = capacity, layers
+        self.capacity, self._layers = capacity, layers
         self._free: list[Parts] = []
 
     def take(self, parts: Parts) -> Parts:
-        """For each part (batch, heads, tokens, channels) an uninitialised (batch, heads, capacity, channels)."""
-        shapes = [(*part.shape[:2], self._capacity, part.shape[-1]) for part in parts]
+        """For each part (batch, heads, tokens, channels) a tensor (batch, heads, capacity, channels).
+
+        Its content is undefined on a CPU; on a GPU it is zero, since a recorded pass multiplies what it then masks.
+        """
+        shapes = [(*part.shape[:2], self.capacity, part.shape[-1]) for part in parts]
         if parts[0].device.type != "cpu":  # torch's allocator does not fragment; layers may be on several GPUs
-            return tuple(part.new_empty(shape) for part, shape in zip(parts, shapes, strict=True))
+            return tuple(part.new_zeros(shape) for part, shape in zip(parts, shapes, strict=True))
         if not self._free:
             stores = (part.new_empty(self._layers, *shape) for part, shape in zip(parts, shapes, strict=True))
             self._free = list(zip(*stores, strict=True))

@@ -73,7 +73,9 @@ def attend_each(
     """
     queries = torch.split(query, [one.count for one in rows], dim=2)
     mixed = [
-        _attend_token(part, key, value, scale) if one.count == 1 else _attend_rows(part, key, value, one.mask, scale)
+        _attend_token(part, key, value, one.mask, scale)
+        if one.count == 1
+        else _attend_rows(part, key, value, one.mask, scale)
         for part, key, value, one in zip(queries, keys, values, rows, strict=True)
     ]
     return torch.cat(mixed, dim=2) if len(mixed) > 1 else mixed[0]
@@ -92,11 +94,35 @@ def _attend_rows(
     return mixed.reshape(1, heads, query.shape[2], -1)
 
 
-def _attend_token(query: torch.Tensor, keys: States, values: States, scale: float | None) -> torch.Tensor:
+def _attend_token(
+    query: torch.Tensor, keys: States, values: States, mask: torch.Tensor | None, scale: float | None
+) -> torch.Tensor:
     """Attention of (1, heads, 1, channels), the heads of a key head as rows of one query -> same shape."""
     heads, key_heads = query.shape[1], keys.shape[1]
     grouped = query.reshape(1, key_heads, heads // key_heads, query.shape[-1])
-    return _attend_one(grouped, keys, values, scale).reshape(1, heads, 1, -1)
+    if mask is None:
+        return _attend_one(grouped, keys, values, scale).reshape(1, heads, 1, -1)
+    return _attend_masked(grouped, keys, values, mask, scale).reshape(1, heads, 1, -1)
+
+
+def _attend_masked(
+    query: torch.Tensor, keys: States, values: States, mask: torch.Tensor, scale: float | None
+) -> torch.Tensor:
+    """Attention of (1, key heads, rows, channels) to keys and values that a mask (1, length) partly hides.
+
+    By matrix products rather than SDPA, whose kernel for masks has each key head read by a single multiprocessor.
+    """
+    key, value = (one.dense() if isinstance(one, Int8States) else one for one in (keys, values))
+    scores = _float_product(query[0], key[0].transpose(-1, -2))
+    scores = scores.mul_(query.shape[-1] ** -0.5 if scale is None else scale).add_(mask)
+    return (scores.softmax(-1).to(value.dtype) @ value[0])[None]
+
+
+def _float_product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """(batch, n, k) @ (batch, k, m) in float32, without converting them where the device can do so."""
+    if left.device.type == "cuda" and left.dtype is not torch.float32:
+        return torch.bmm(left, right, out_dtype=torch.float32)
+    return left.float() @ right.float()
 
 
 def _attend_one(query: torch.Tensor, keys: States, values: States, scale: float | None) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """What only a GPU can show: run with `pytest -m gpu` where there is one."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -8,8 +9,9 @@ from transformers.utils.import_utils import is_flash_attn_2_available
 
 from model.adapters import Method
 from model.assemble import dimensions_of
+from model.batch import Batch
 from model.device import free_bytes, has_bfloat16, pick_device
-from model.families import Precision
+from model.families import KvPrecision, Precision
 from model.finetune.train import Trainer, TrainingSettings
 from model.generate import generate, read_prompt
 from model.kv_cache import preallocated_cache
@@ -61,6 +63,50 @@ def test_every_precision_is_near_float32_and_answers(tmp_path, model_type, preci
     text = "".join(until_cut(reader.answer(REQUEST, threading.Event())))
     assert text == "".join(until_cut(reader.answer(REQUEST, threading.Event())))
     assert "\ufffd" not in text
+
+
+def written(batch, people, tokens=40):
+    """What each of several people gets who ask at the same moment, and how many passes were replayed for them."""
+    replayed = []
+    replay = torch.cuda.CUDAGraph.replay
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(people) as all_people:
+        patch.setattr(torch.cuda.CUDAGraph, "replay", lambda graph: (replayed.append(graph), replay(graph)))
+        asked = [[5 + person, *range(10, 20 + 7 * person)] for person in range(people)]
+        never, sampling = threading.Event(), Sampling(tokens, 0)
+        answers = all_people.map(lambda ids: list(batch.generate(ids, sampling, frozenset(), never)), asked)
+        return list(answers), len(replayed)
+
+
+@pytest.mark.parametrize("kv", list(KvPrecision))
+@pytest.mark.parametrize(("model_type", "precision"), [("glm", "fp16"), ("glm4", "bf16"), ("glm4", "int4")])
+def test_recorded_passes_write_what_others_write(tmp_path, model_type, precision, kv, monkeypatch):
+    monkeypatch.setattr("model.recorded.REACH_STEP", 32)
+    native(tmp_path, model_type)
+    model = on_the_gpu(tmp_path, precision).model
+    for people in (1, 3):
+        found, replayed = written(Batch(model, kv=kv), people)
+        assert replayed > 20
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("model.recorded.can_record", lambda model: False)
+            wanted, others = written(Batch(model, kv=kv), people)
+        assert others == 0
+        same = sum(one == other for pair in zip(found, wanted, strict=True) for one, other in zip(*pair, strict=True))
+        assert same > 0.9 * 40 * people  # after a tie, which rounding decides, an answer goes on differently
+
+
+def test_recorded_passes_of_the_first_generation_give_the_text_of_the_original(tmp_path):
+    model = load(publish("chatglm1", tmp_path), "chatglm1", Precision.FP32, "cuda:0")
+    ids, wanted = (reference("chatglm1")[f"long.{what}"][0].tolist() for what in ("input_ids", "generated_ids"))
+    tokens = Batch(model).generate(ids, Sampling(len(wanted), 0), frozenset(), threading.Event())
+    assert list(tokens) == wanted
+
+
+def test_memory_that_torch_keeps_for_later_is_free():
+    before = free_bytes(CUDA)
+    held = torch.empty(1 << 28, device=CUDA)
+    assert free_bytes(CUDA) <= before - held.nbytes
+    del held
+    assert free_bytes(CUDA) >= before - (1 << 21)
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])
