@@ -86,8 +86,9 @@ def random_model(options: argparse.Namespace) -> Any:
     model.eval()
     if not options.int4:
         return model
-    weights = ((name, Weight(values)) for name, values in model.state_dict().items())
-    return assemble(config, weights, Precision.INT4, device)
+    # The loader quantises an embedding on the CPU.
+    tensors = ((name, one.cpu() if "embed" in name else one) for name, one in model.state_dict().items())
+    return assemble(config, ((name, Weight(values)) for name, values in tensors), Precision.INT4, device)
 
 
 def add_model_options(parser: argparse.ArgumentParser, layers: int) -> None:

@@ -1,9 +1,10 @@
 """Generates the answers of several people together: their prompts and next tokens share passes of the model.
 
 A sequence joins and leaves while the others continue (iteration-level scheduling: Yu et al. 2022, "Orca", OSDI). Short
-prompts are read together, long ones in chunks (`model.passes`). Each pass that reads also computes the next token of
-every answer being written. Between two such passes, these answers get more tokens, for at most half the time that the
-pass took, so that nobody waits long (Agrawal et al. 2024, "Sarathi-Serve", OSDI).
+prompts are read together, long ones in chunks (`model.passes`). Between two passes that read, the answers being written
+get more tokens, for half the time that reading took, so that nobody waits long (Agrawal et al. 2024, "Sarathi-Serve",
+OSDI). A pass that reads also computes their next tokens, except on a GPU: there, passes that only write are recorded
+(`model.recorded`) and take less time than their tokens add to another pass.
 
 One thread runs the model for as long as somebody waits for a token. Does not know text or prompts.
 """
@@ -26,7 +27,7 @@ from model.families import BIDIRECTIONAL_TYPES, KvPrecision
 from model.generate import DECODING, PREFILL, PromptStopped
 from model.kv_cache import preallocated_cache, truncate
 from model.learned_prefix import LearnedPrefix, learned_tokens
-from model.passes import Piece, rows_to_read, run_together
+from model.passes import Piece, pass_limits, rows_to_read, run_together
 from model.prompt_cache import BLOCK, PromptBlocks, PromptCache
 from model.ragged import supports_ragged
 from model.recorded import Recorder
@@ -99,6 +100,7 @@ class Batch:
         self.prompt_cache = PromptCache(model, prompt_cache_bytes)
         self._model, self._prefix, self._most, self._kv = model, prefix, most, kv
         self._together, self._recorder = supports_ragged(model), Recorder(model)
+        self._limits = pass_limits(model.device)
         self._in_one_piece = model.config.model_type in BIDIRECTIONAL_TYPES
         self._token_bytes = dimensions_of(model.config).kv_bytes_per_token(model.dtype.itemsize, kv)
         self._condition = threading.Condition()  # guards the lists of waiting sequences, and the thread
@@ -156,13 +158,16 @@ class Batch:
         """Generate until nobody waits for a token."""
         try:
             with _errors_told():
+                credit = 0.0  # seconds that may be spent on the answers being written before more is read
                 while self._admit():
                     began = time.perf_counter()
                     is_read = self._advance(reading=True)
                     now = time.perf_counter()
-                    ends = now + DECODING_SHARE * (now - began) if is_read else now
-                    while time.perf_counter() < ends and self._advance(reading=False):
-                        pass
+                    credit = credit + DECODING_SHARE * (now - began) if is_read else 0.0
+                    while credit > 0 and self._advance(reading=False):
+                        began, now = now, time.perf_counter()
+                        credit -= now - began
+                    credit = min(credit, 0.0)
         except AskError as error:
             self._fail(error)
 
@@ -179,6 +184,8 @@ class Batch:
         with self._condition:
             self._running = _wanted(self._running)
             self._waiting = _wanted(self._waiting)
+            if self._waiting:
+                self._recorder.forget_ended([one.cache for one in self._running])
             while self._waiting and self._has_room(self._waiting[0]):
                 self._running.append(self._waiting.pop(0))
             if self._budget is not None:  # answers take precedence over what is kept
@@ -204,13 +211,15 @@ class Batch:
     def _advance(self, *, reading: bool) -> bool:
         """Yield the next token of every answer being written, and compute the one after it; read on if `reading`.
 
-        Returns whether something was read or, without `reading`, whether any answer is being written.
+        Where passes that write are recorded, one that reads does not write. Returns whether something was read or,
+        without `reading`, whether any answer is being written.
         """
         for sequence in self._running:
             self._give(sequence)
         self._running = _wanted(self._running)
-        writing = [(one, 1) for one in self._running if one.given]
         prompts = self._chosen() if reading else []
+        apart = bool(prompts) and self._recorder.is_usable
+        writing = [] if apart else [(one, 1) for one in self._running if one.given]
         self._run([*writing, *prompts])
         return bool(prompts if reading else writing)
 
@@ -247,7 +256,7 @@ class Batch:
                 begins.add(begin)
             sequences.append(one)
             unread.append(len(one.ids) - known)
-        rows = rows_to_read(unread, first_waited=self._first_waited, in_one_piece=self._in_one_piece)
+        rows = rows_to_read(unread, self._limits, first_waited=self._first_waited, in_one_piece=self._in_one_piece)
         self._first_waited = bool(rows) and not rows[0]
         return [(one, count) for one, count in zip(sequences, rows, strict=True) if count]
 
@@ -289,7 +298,8 @@ class Batch:
             """Whether most of the work is for nobody; the others' share of it is then repeated."""
             return 2 * sum(piece.new for (one, _), piece in zip(parts, pieces, strict=True) if one.stopped()) > rows
 
-        logits = self._recorder.logits(pieces) or run_together(self._model, pieces, stopped)
+        settled = all(one.given for one in self._running)
+        logits = self._recorder.logits(pieces, settled=settled) or run_together(self._model, pieces, stopped)
         for (one, _), piece, row in zip(parts, pieces, logits, strict=True):
             one.computed = len(piece.ids)
             one.logits = row if one.computed == len(one.ids) else None

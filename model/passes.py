@@ -14,15 +14,31 @@ import torch
 from transformers.cache_utils import Cache
 
 from model.bidirectional import score_mask, visible_tokens
-from model.families import BIDIRECTIONAL_TYPES
+from model.device import free_bytes
+from model.families import BIDIRECTIONAL_TYPES, GB
 from model.generate import forward, last_positions, stoppable_between_layers
 from model.learned_prefix import learned_tokens
 from model.memory import PROMPT_CHUNK
 from model.ragged import ONE_TOKEN, RaggedCache, Rows, ragged_attention
 
-# Tokens of several prompts read in one pass. More would hardly be faster for each, and all wait for the last.
-ROWS_TOGETHER: Final = 256
+LARGE_PASS: Final = 2048  # tokens read in one pass on a GPU with memory to spare
+LARGE_PASS_FREE: Final = 8 * GB  # free memory from which there is; a large pass of GLM-4-9B takes 0.5 GB
 OVERTAKES: Final = 2  # times less left to read than of the first prompt: alternating then saves waiting
+
+
+@dataclass(frozen=True, slots=True)
+class PassLimits:
+    """How many tokens of prompts are read in one pass."""
+
+    chunk: int = PROMPT_CHUNK  # of one prompt
+    together: int = 256  # of several; on a CPU, more would hardly be faster for each, and all wait for the last
+
+
+def pass_limits(device: torch.device) -> PassLimits:
+    """The limits on a device: a fast GPU takes as long to launch a pass over a few hundred tokens as over thousands."""
+    if device.type == "cuda" and (free_bytes(device) or 0) > LARGE_PASS_FREE:
+        return PassLimits(LARGE_PASS, LARGE_PASS)
+    return PassLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +50,9 @@ class Piece:
     cache: Cache  # holds the tokens before them
 
 
-def rows_to_read(unread: Sequence[int], *, first_waited: bool, in_one_piece: bool = False) -> list[int]:
+def rows_to_read(
+    unread: Sequence[int], limits: PassLimits, *, first_waited: bool, in_one_piece: bool = False
+) -> list[int]:
     """How many tokens of each prompt to read in the next pass. `unread`: tokens left, in order of arrival.
 
     Prompts that are short, or almost read, go together, shortest first. If there are none, one that is much shorter
@@ -44,9 +62,9 @@ def rows_to_read(unread: Sequence[int], *, first_waited: bool, in_one_piece: boo
     rows = [0] * len(unread)
     if not unread:
         return rows
-    chunk = max(unread) if in_one_piece else PROMPT_CHUNK
+    chunk = max(unread) if in_one_piece else limits.chunk
     order = sorted(range(len(unread)), key=unread.__getitem__)
-    room = ROWS_TOGETHER
+    room = limits.together
     for at in order:
         if unread[at] > room:
             break

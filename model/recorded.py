@@ -11,7 +11,6 @@ and each sequence attends to a fixed number of places, its reach; a mask hides t
 from __future__ import annotations
 
 import logging
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,8 +27,8 @@ from model.ragged import RaggedCache, Rows, ragged_attention, supports_ragged
 logger = logging.getLogger(__name__)
 
 REACH_STEP: Final = 512  # tokens; the reach of a sequence is a multiple of it, and beyond it a new graph is recorded
-PASSES_BEFORE: Final = 2  # of the same sequences before one is recorded, which takes as long as two more
-NEVER: Final = 1 << 40  # passes
+PASSES_BEFORE: Final = 4  # without a graph, where sequences may join soon; recording takes as long as two
+PASSES_AFTER_FAILURE: Final = 256  # without a graph, once there was no memory for one
 RECORDABLE: Final = frozenset({"chatglm1", "glm", "glm4"})  # model types whose passes never wait for the GPU
 
 
@@ -64,7 +63,7 @@ class FixedPass:
     """A pass over one new token of each of some sequences that reads all that changes from tensors."""
 
     def __init__(self, model: Any, pieces: Sequence[Piece]) -> None:
-        """`pieces`: of one token each. Their caches are not kept alive."""
+        """`pieces`: of one token each."""
         self._model = model
         self._reaches = [_reach_of(piece) for piece in pieces]
         self._ids = torch.zeros(1, len(pieces), dtype=torch.int64, device=model.device)
@@ -116,62 +115,90 @@ def _mask(reach: int, place: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return torch.where(columns <= place, 0.0, -torch.inf).to(dtype)[None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Recording:
-    """A pass that was recorded."""
+    """A pass that was recorded. It keeps the caches of its sequences alive, also of those whose answers have ended."""
 
     fixed: FixedPass
+    latest: list[Piece]  # of each sequence
     graph: Any  # torch.cuda.CUDAGraph
     states: torch.Tensor  # (1, sequences, hidden), which the graph writes
+
+    def replayed(self, pieces: Sequence[Piece]) -> torch.Tensor:
+        """The states after some of the sequences, (1, pieces, hidden). The others compute what nobody needs."""
+        at = [self._slots()[id(piece.cache)] for piece in pieces]
+        for slot, piece in zip(at, pieces, strict=True):
+            self.latest[slot] = piece
+        self.fixed.fill(self.latest)
+        self.graph.replay()
+        return self.states[:, at]
+
+    def covers(self, caches: Sequence[Cache]) -> bool:
+        """Whether it serves these sequences, without most of it being computed for nothing."""
+        slots = self._slots()
+        return all(id(cache) in slots for cache in caches) and 2 * len(caches) >= len(slots)
+
+    def _slots(self) -> dict[int, int]:
+        return {id(piece.cache): slot for slot, piece in enumerate(self.latest)}
 
 
 class Recorder:
     """Records passes of one model and replays them. Belongs to the one thread that runs the model."""
 
     def __init__(self, model: Any) -> None:
-        """`model`: of transformers; for one that `can_record` refuses, `logits` always returns None."""
+        """`model`: of transformers."""
         self._model = model
-        self._usable = can_record(model)
-        self._sequences: list[weakref.ref[Cache]] = []  # caches of the last pass over new tokens alone
-        self._passes = 0  # over them without a graph
+        self._can_record = can_record(model)
+        self._passes = 0  # without a graph, one after another
         self._recording: _Recording | None = None
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether passes of this model can be recorded, as far as is known."""
+        return self._can_record
+
     @torch.inference_mode()
-    def logits(self, pieces: Sequence[Piece]) -> list[torch.Tensor] | None:
+    def logits(self, pieces: Sequence[Piece], *, settled: bool) -> list[torch.Tensor] | None:
         """Logits of the token after each piece, (vocab,) float32 on the CPU; the pieces are added to the caches.
 
-        None, with nothing done, if they must be computed without a graph.
+        None, with nothing done, if they must be computed without a graph. `settled`: no other sequence is about to join
+        these, so that recording a graph for them is worth the time.
         """
-        if not self._usable or any(piece.new > 1 for piece in pieces):
+        if not self._can_record or any(piece.new > 1 for piece in pieces):
             return None
-        if not self._is_of(pieces):
-            self.forget()
-            self._sequences = [weakref.ref(piece.cache) for piece in pieces]
-        if self._recording is None or not self._recording.fixed.reaches(pieces):
+        if not self._serves(pieces):
             self._passes += 1
-            self._recording = self._recorded(pieces) if self._passes > PASSES_BEFORE else None
+            if self._passes <= (0 if settled else PASSES_BEFORE):
+                return None
+            self._recording = self._recorded(pieces)
         if self._recording is None:
             return None
-        self._recording.fixed.fill(pieces)
-        self._recording.graph.replay()
+        self._passes = 0
+        states = self._recording.replayed(pieces)
         for piece in pieces:
             for layer in range(len(piece.cache.layers)):
                 preallocated(piece.cache, layer).count(1)
-        return list(self._model.get_output_embeddings()(self._recording.states)[0].float().cpu())
+        return list(self._model.get_output_embeddings()(states)[0].float().cpu())
 
     def forget(self) -> None:
         """Free the memory of the graph."""
-        self._sequences, self._passes, self._recording = [], 0, None
+        self._passes, self._recording = 0, None
 
-    def _is_of(self, pieces: Sequence[Piece]) -> bool:
-        """Whether the last pass was over the same sequences."""
-        known = [reference() for reference in self._sequences]
-        return len(known) == len(pieces) and all(
-            cache is piece.cache for cache, piece in zip(known, pieces, strict=True)
-        )
+    def forget_ended(self, caches: Sequence[Cache | None]) -> None:
+        """Free the memory of sequences whose caches are not among these, and of the graph that they are part of."""
+        alive = {id(cache) for cache in caches}
+        if self._recording and any(id(piece.cache) not in alive for piece in self._recording.latest):
+            self.forget()
+
+    def _serves(self, pieces: Sequence[Piece]) -> bool:
+        """Whether the graph can be replayed for these."""
+        recording = self._recording
+        if recording is None or not recording.covers([piece.cache for piece in pieces]):
+            return False
+        return recording.fixed.reaches(recording.latest)
 
     def _recorded(self, pieces: Sequence[Piece]) -> _Recording | None:
-        """A pass, recorded; None if that failed, so that these sequences go on without."""
+        """A pass, recorded; None if that failed."""
         self._recording = None  # its memory is free for the next
         caches = [piece.cache for piece in pieces]
         fixed = FixedPass(self._model, pieces)
@@ -186,14 +213,14 @@ class Recorder:
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 states = fixed.states(caches)
         except torch.OutOfMemoryError:
-            logger.info("No memory to record a CUDA graph; these answers are written without one.")
-            self._passes = -NEVER
+            logger.info("There is no memory for a CUDA graph; the next tokens are computed without one.")
+            self._passes = -PASSES_AFTER_FAILURE
             return None
         except RuntimeError as error:
             logger.warning("CUDA graphs are not used, because recording one failed: %s", error)
-            self._usable = False
+            self._can_record = False
             return None
-        return _Recording(fixed, graph, states)
+        return _Recording(fixed, list(pieces), graph, states)
 
 
 def can_record(model: Any) -> bool:

@@ -13,7 +13,7 @@ from model.families import KvPrecision
 from model.generate import PromptStopped, forward
 from model.kv_cache import preallocated_cache
 from model.memory import PROMPT_CHUNK
-from model.passes import ROWS_TOGETHER, Piece, rows_to_read, run_together
+from model.passes import LARGE_PASS, LARGE_PASS_FREE, PassLimits, Piece, pass_limits, rows_to_read, run_together
 from model.prompt_cache import BLOCK, PromptBlocks
 from model.ragged import Rows, attend_each
 from rag.errors import OutOfMemory
@@ -24,6 +24,7 @@ from tests.model.test_prompt_cache import ANN, BEN, EXPERTS, MB, NATIVE, asked, 
 from tests.waiting import until
 
 GREEDY = Sampling(20, 0)
+LIMITS = PassLimits()
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,16 @@ def pieces_of(name, model):
         Piece(answered, 1, caches[1]),
         Piece(third, len(third) - read, caches[2]),
     ]
+
+
+def test_a_gpu_with_memory_to_spare_reads_more_at_a_time(monkeypatch):
+    gpu = torch.device("cuda:0")
+    monkeypatch.setattr("model.passes.free_bytes", lambda device: LARGE_PASS_FREE)
+    assert pass_limits(gpu) == pass_limits(torch.device("cpu")) == LIMITS
+    monkeypatch.setattr("model.passes.free_bytes", lambda device: LARGE_PASS_FREE + 1)
+    assert rows_to_read([9_000], pass_limits(gpu), first_waited=False) == [LARGE_PASS]
+    assert rows_to_read([300] * 8, pass_limits(gpu), first_waited=False) == [300] * 6 + [0, 0]
+    assert pass_limits(torch.device("cpu")) == LIMITS
 
 
 @pytest.mark.parametrize("name", STARTS)
@@ -95,36 +106,36 @@ def test_a_pass_ends_between_two_layers_once_it_is_stopped(models):
 
 
 def test_short_prompts_are_read_together_and_those_that_do_not_fit_in_the_next_pass():
-    assert rows_to_read([64] * 8, first_waited=False) == [64] * 4 + [0] * 4
-    assert rows_to_read([200, 30, 100], first_waited=False) == [0, 30, 100]
-    assert rows_to_read([200], first_waited=True) == [200]
-    assert rows_to_read([], first_waited=False) == []
+    assert rows_to_read([64] * 8, LIMITS, first_waited=False) == [64] * 4 + [0] * 4
+    assert rows_to_read([200, 30, 100], LIMITS, first_waited=False) == [0, 30, 100]
+    assert rows_to_read([200], LIMITS, first_waited=True) == [200]
+    assert rows_to_read([], LIMITS, first_waited=False) == []
 
 
 def test_a_long_prompt_is_passed_over_every_other_time_at_most():
-    assert rows_to_read([9_000, 64, 64], first_waited=False) == [0, 64, 64]
-    assert rows_to_read([9_000, 64, 64], first_waited=True) == [PROMPT_CHUNK, 0, 0]
-    assert rows_to_read([9_000, 2_000], first_waited=False) == [0, PROMPT_CHUNK]
-    assert rows_to_read([9_000, 2_000], first_waited=True) == [PROMPT_CHUNK, 0]
+    assert rows_to_read([9_000, 64, 64], LIMITS, first_waited=False) == [0, 64, 64]
+    assert rows_to_read([9_000, 64, 64], LIMITS, first_waited=True) == [PROMPT_CHUNK, 0, 0]
+    assert rows_to_read([9_000, 2_000], LIMITS, first_waited=False) == [0, PROMPT_CHUNK]
+    assert rows_to_read([9_000, 2_000], LIMITS, first_waited=True) == [PROMPT_CHUNK, 0]
 
 
 def test_prompts_of_about_one_length_are_read_in_order_of_arrival():
-    assert rows_to_read([2_000, 2_000, 1_500], first_waited=False) == [PROMPT_CHUNK, 0, 0]
+    assert rows_to_read([2_000, 2_000, 1_500], LIMITS, first_waited=False) == [PROMPT_CHUNK, 0, 0]
 
 
 def test_a_prompt_in_one_piece_is_read_whole():
-    assert rows_to_read([2_000, 1_900], first_waited=False, in_one_piece=True) == [2_000, 0]
-    assert rows_to_read([2_000, 900], first_waited=False, in_one_piece=True) == [0, 900]
-    assert rows_to_read([900, 100, 100], first_waited=False, in_one_piece=True) == [0, 100, 100]
+    assert rows_to_read([2_000, 1_900], LIMITS, first_waited=False, in_one_piece=True) == [2_000, 0]
+    assert rows_to_read([2_000, 900], LIMITS, first_waited=False, in_one_piece=True) == [0, 900]
+    assert rows_to_read([900, 100, 100], LIMITS, first_waited=False, in_one_piece=True) == [0, 100, 100]
 
 
 def test_no_pass_has_more_tokens_than_a_chunk_and_every_prompt_ends():
     unread, passes, waited = [3_000, 700, 64, 256, 5_000, 10], 0, False
     while any(unread):
         left = [one for one in unread if one]
-        rows = rows_to_read(left, first_waited=waited)
+        rows = rows_to_read(left, LIMITS, first_waited=waited)
         waited = not rows[0]
-        assert sum(rows) <= (PROMPT_CHUNK if sum(map(bool, rows)) == 1 else ROWS_TOGETHER)
+        assert sum(rows) <= (PROMPT_CHUNK if sum(map(bool, rows)) == 1 else LIMITS.together)
         assert sum(rows) > 0
         unread = [one - count for one, count in zip(left, rows, strict=True)]
         passes += 1

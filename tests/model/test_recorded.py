@@ -1,8 +1,5 @@
 """A pass that reads all that changes from tensors, as a CUDA graph does, gives what the usual pass gives."""
 
-import gc
-import weakref
-
 import pytest
 import torch
 
@@ -10,7 +7,7 @@ from model.families import KvPrecision
 from model.generate import forward
 from model.kv_cache import preallocated_cache
 from model.passes import Piece, run_together
-from model.recorded import REACH_STEP, FixedPass, Recorder, can_record
+from model.recorded import REACH_STEP, FixedPass, Recorder, _Recording, can_record
 from tests.model.checkpoints import load, publish
 from tests.model.test_batch import STARTS, prompts
 
@@ -95,17 +92,40 @@ def test_the_reach_ends_at_a_step_or_at_the_capacity(models):
             assert fixed.reaches([Piece([7] * (length + 1), 1, cache)]) is reached
 
 
-def test_a_pass_does_not_keep_caches_alive(models):
-    pieces = answers_begun(models["glm4"], "glm4")
-    fixed = FixedPass(models["glm4"], pieces)
-    fixed.fill(pieces)
-    gone = weakref.ref(pieces[0].cache)
-    del pieces
-    gc.collect()
-    assert gone() is None
+class Replayed:
+    """A graph that computes when it is replayed."""
+
+    def __init__(self, fixed, caches, states):
+        self.fixed, self.caches, self.states = fixed, caches, states
+
+    def replay(self):
+        self.states.copy_(self.fixed.states(self.caches))
+
+
+@torch.inference_mode()
+def test_a_recording_serves_those_whose_answers_go_on(models):
+    """Those whose answers have ended are computed with them, for nothing, up to half of the sequences."""
+    model = models["chatglm2"]
+    usual, placed = answers_begun(model, "chatglm2"), spoiled(answers_begun(model, "chatglm2"))
+    fixed, caches = FixedPass(model, placed), [piece.cache for piece in placed]
+    states = torch.zeros(1, PEOPLE, model.config.hidden_size)
+    recording = _Recording(fixed, list(placed), Replayed(fixed, caches, states), states)
+    for goes_on in ((0, 1, 2), (0, 2), (2, 0)):
+        pieces = [placed[at] for at in goes_on]
+        assert recording.covers([piece.cache for piece in pieces])
+        found = model.get_output_embeddings()(recording.replayed(pieces))[0]
+        wanted = run_together(model, [usual[at] for at in goes_on], lambda: False)
+        for one, other in zip(found, wanted, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+        for piece in pieces:
+            for layer in piece.cache.layers:
+                layer.count(1)
+        usual, placed = continued(usual, 11), continued(placed, 11)
+    assert not recording.covers([caches[0]])
+    assert not recording.covers([caches[0], usual[0].cache])
 
 
 def test_nothing_is_recorded_on_a_cpu(models):
     for name, model in models.items():
         assert not can_record(model)
-        assert Recorder(model).logits(answers_begun(model, name)) is None
+        assert Recorder(model).logits(answers_begun(model, name), settled=True) is None
