@@ -11,6 +11,7 @@ that no whole matrix is ever in memory in float32.
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -390,4 +391,6 @@ def bitsandbytes() -> Any:
         raise ReaderError(
             "INT8 and INT4 on a GPU need bitsandbytes: pip install bitsandbytes, or choose the precision bf16."
         ) from error
+    # It warns at each product in 8 bits that it takes float16.
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
     return library

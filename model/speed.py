@@ -14,8 +14,10 @@ import torch
 
 from model.families import Family, Precision
 
-# Share of the bandwidth that decoding reaches; measured for the CPU (benchmarks/LOG.md), a guess for GPUs.
-EFFICIENCY: Final = {"cpu": 0.5, "cuda": 0.5, "mps": 0.5}
+# Share of the bandwidth that decoding reaches, and what each layer takes besides, in seconds. Measured for the CPU and
+# for an H200, where the estimate is within 35% (benchmarks/LOG.md); a guess for Apple's GPUs.
+EFFICIENCY: Final = {"cpu": 0.5, "cuda": 0.8, "mps": 0.5}
+LAYER_SECONDS: Final = {"cpu": 0.0, "cuda": 150e-6, "mps": 0.0}
 READ_BYTES: Final = 256 << 20  # of one measurement: more than fits in a cache
 RUNS: Final = 3  # of which the fastest counts, since other work can slow a run down but never speed it up
 
@@ -45,4 +47,5 @@ def tokens_per_second(family: Family, precision: Precision, device: torch.device
     """Estimated speed at which a dense model writes an answer, in tokens per second."""
     dimensions = family.dimensions
     read = dimensions.weight_bytes(precision) - dimensions.vocab * dimensions.hidden  # only one row of the embedding
-    return bandwidth(device) * EFFICIENCY[device.type] / read
+    reading = read / (bandwidth(device) * EFFICIENCY[device.type])
+    return 1 / (reading + dimensions.layers * LAYER_SECONDS[device.type])
