@@ -59,6 +59,7 @@ class Exchange:
     reason: str = ""  # the person's reason for the rating
     reading: Reading | None = None  # what the model has read
     waiting: int = 0  # its place in the queue; 0 once it has its turn
+    unread: tuple[str, ...] = ()  # names of files that were still being read, so that it could not search them
 
     @property
     def running(self) -> bool:

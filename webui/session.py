@@ -28,6 +28,8 @@ from rag.records import (
     Document,
     Event,
     Found,
+    Job,
+    JobState,
     Piece,
     Reading,
     Source,
@@ -48,7 +50,9 @@ REDRAW_SECONDS = 0.06  # pieces and checked sentences that arrive within this ti
 SHOWN_TURNS = 20  # drawn at first, and how many “Show earlier” adds
 
 NOTHING_TO_ASK = Message("Add a document first, then ask your question.")
-NOTHING_CHOSEN = Message("No document is ticked. Tick at least one on the left.")
+NOTHING_READ = Message("Your documents are still being read: ask again once they are in the list.")
+NOTHING_CHOSEN = Message("No document is ticked. Tick at least one in the list.")
+_ENDED = (JobState.LOCKED, JobState.FAILED)  # of a file that is not being read any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,8 +267,9 @@ class Session:
             with errors_shown(show, raise_errors=raise_errors):
                 documents = engine.documents(self.owner)
                 exchange.documents = (asking.only,) if asking.only else conversation.chosen(documents)
+                exchange.unread = () if asking.only else _unread(engine.jobs(self.owner), documents)
                 small_talk = is_small_talk(asking.question)
-                exchange.error = None if small_talk else _refusal(documents, exchange.documents)
+                exchange.error = None if small_talk else _refusal(documents, exchange)
                 # If another question came while this one waited for its turn, only the newest is answered.
                 if not exchange.error and not stop.is_set():
                     scope, options = exchange.documents, self._preferred(engine, asking.options)
@@ -367,11 +372,17 @@ def _take(exchange: Exchange, event: Event) -> None:
         exchange.answer, exchange.checked = event, ()
 
 
-def _refusal(documents: tuple[Document, ...], chosen: tuple[str, ...] | None) -> Message | None:
+def _refusal(documents: tuple[Document, ...], exchange: Exchange) -> Message | None:
     """Why nothing can be asked; None if it can."""
     if not documents:
-        return NOTHING_TO_ASK
-    return NOTHING_CHOSEN if chosen == () else None
+        return NOTHING_READ if exchange.unread else NOTHING_TO_ASK
+    return NOTHING_CHOSEN if exchange.documents == () else None
+
+
+def _unread(jobs: tuple[Job, ...], documents: tuple[Document, ...]) -> tuple[str, ...]:
+    """Names of the files that are being read and not among the documents yet."""
+    ready = {document.id for document in documents}
+    return tuple(job.name for job in jobs if job.state not in _ENDED and job.document_id not in ready)
 
 
 def _reader_name(engine: Engine) -> str:

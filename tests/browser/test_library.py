@@ -211,6 +211,21 @@ def test_while_the_first_document_is_added_nobody_says_that_there_is_none(engine
     page.wait_for_selector("#documents:has-text('No documents yet')", state="detached")
 
 
+def test_an_answer_made_while_a_file_was_read_offers_to_answer_again(engine, served, visit, screenshot):
+    engine.library = [document("annual report.pdf")]
+    engine.running = [Job(1, "", "?", "annual report of the following year.pdf", JobState.READING)]
+    page = ready(visit(served(engine)))
+    ask(page)
+    answered(page)
+    page.wait_for_selector(".turn .cut:has-text('annual report of the following year.pdf')")
+    screenshot(page, "asked-while-reading")
+    engine.running = []
+    page.click(".turn .cut >> text=Answer again")
+    page.wait_for_selector(".turn .cut", state="detached")
+    answered(page)
+    assert not page.locator(".turn .cut").count()
+
+
 def test_the_end_of_a_name_is_seen_also_under_the_mouse(engine, served, visit):
     engine.library = [document(REPORT.format(2022))]
     page = ready(visit(served(engine)))

@@ -4,12 +4,12 @@ import pytest
 
 from rag.errors import QuestionRefused
 from rag.messages import Message
-from rag.records import Answer, Reading, Sentence
+from rag.records import Answer, Job, JobState, Reading, Sentence
 from tests.webui.fake_engine import FakeEngine, document
 from webui.actions.turns import change_turn
 from webui.conversation import Exchange
 from webui.server.sessions import Sessions
-from webui.session import SHOWN_TURNS, Asking, Session
+from webui.session import NOTHING_READ, NOTHING_TO_ASK, SHOWN_TURNS, Asking, Session
 from webui.views.answers import conversation_html
 
 
@@ -24,6 +24,37 @@ def engine(tmp_path):
 def finish(steps):
     for _ in steps:
         pass
+
+
+def reading(name, state=JobState.READING, document_id="?"):
+    return Job(1, "", document_id, name, state)
+
+
+def test_a_question_asked_while_files_are_read_names_those_it_could_not_search(engine):
+    done = engine.library[0].id
+    engine.running = [
+        reading("long.pdf"), reading("next.pdf", JobState.WAITING), reading("bad.pdf", JobState.FAILED),
+        reading("locked.pdf", JobState.LOCKED), reading("a.pdf", JobState.OCR, done),
+    ]  # fmt: skip
+    session = Session("", "en")
+    finish(session.ask(engine, Asking("How much?")))
+    assert session.conversation.exchanges[-1].unread == ("long.pdf", "next.pdf")
+    assert "still being read: long.pdf, next.pdf<" in conversation_html(session)
+    finish(session.ask(engine, Asking("How much?", only=done)))
+    assert "Not searched" not in conversation_html(session)
+    engine.running = []
+    finish(session.ask(engine, Asking("How much?")))
+    assert "Not searched" not in conversation_html(session)
+
+
+def test_a_question_asked_while_the_first_file_is_read_is_told_so(engine):
+    engine.library, engine.running = [], [reading("first.pdf", JobState.EMBEDDING)]
+    session = Session("", "en")
+    finish(session.ask(engine, Asking("How much?")))
+    assert session.conversation.exchanges[-1].error == NOTHING_READ
+    engine.running = [reading("first.pdf", JobState.FAILED)]
+    finish(session.ask(engine, Asking("How much?")))
+    assert session.conversation.exchanges[-1].error == NOTHING_TO_ASK
 
 
 def test_sources_come_before_the_first_words_and_those_before_the_answer(engine):

@@ -28,6 +28,7 @@ from webui.views.status import name_word
 
 UNFOLDED_SOURCES = 4  # the rest are behind one click
 MOST_SOURCES = 100  # sources listed, whether cited or not
+NAMED_FILES = 3  # of those that were still being read
 EXCERPT_CHARACTERS = 240
 MAX_WORD = 20  # characters; a longer one is cut at the end of an excerpt
 
@@ -64,6 +65,7 @@ class _Turn:
     error: Message | None
     reply: Message | None  # the program's own reply, to a greeting and the like
     cut: Message | None  # why the answer is incomplete
+    unread: str  # names of files that were still being read when this was asked; "" if there were none
     doubt: Doubt | None  # None if the answer is not in doubt
     refused: bool  # whether there are only the closest passages and no answer
     short: Short | None
@@ -162,6 +164,7 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         error=exchange.error,
         reply=exchange.answer.reply if exchange.answer else None,
         cut=exchange.answer.cut if exchange.answer else None,
+        unread=_unread(exchange),
         doubt=doubt,
         refused=refused,
         short=short_of(exchange, session),
@@ -210,6 +213,12 @@ def _body(exchange: Exchange, session: Session) -> Markup | None:
     answer = exchange.answer
     repeated = answer is not None and (repeats_rows(answer) or repeats_list(answer))
     return None if repeated else sentences_html(exchange, session)
+
+
+def _unread(exchange: Exchange) -> str:
+    if exchange.answer is None or exchange.answer.reply:
+        return ""
+    return ", ".join(exchange.unread[:NAMED_FILES]) + ("…" if len(exchange.unread) > NAMED_FILES else "")
 
 
 def _understood(exchange: Exchange) -> str:
