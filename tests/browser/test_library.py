@@ -282,6 +282,50 @@ SAID = Introduction(
 )  # fmt: skip
 
 
+def dropped(page, *paths):
+    """Drop what is on the disk over the list of documents, as from a file manager."""
+    box = page.locator(".drop").bounding_box()
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    devtools = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        where = {"type": kind, "x": box["x"] + 20, "y": box["y"] + 20, "data": data}
+        devtools.send("Input.dispatchDragEvent", where)
+
+
+def test_of_a_dropped_folder_the_pdfs_are_added(engine, served, visit, tmp_path):
+    engine.library = [document("a.pdf")]
+    folder, empty = tmp_path / "reports", tmp_path / "pictures"
+    (folder / "2024").mkdir(parents=True)
+    empty.mkdir()
+    for name in ("one.pdf", "2024/two.PDF", "notes.txt"):
+        (folder / name).write_bytes(b"%PDF-1.4 " + name.encode())
+    page = ready(visit(served(engine)))
+    dropped(page, folder, empty)
+    page.wait_for_selector(".notices p:has-text('“pictures” contains no PDF.')")
+    until(lambda: {"one.pdf", "two.PDF"} <= {known.name for known in engine.documents("")})
+    assert page.locator(".notices p").count() == 1
+    assert not any(known.name == "notes.txt" for known in engine.documents(""))
+
+
+def test_many_refused_files_are_counted_and_dismissed_at_once(engine, served, visit, tmp_path, screenshot):
+    engine.library = [document("a.pdf")]
+    page = ready(visit(served(engine)))
+    for n in range(12):
+        (tmp_path / f"notes {n}.txt").write_text("no PDF")
+    page.set_input_files(".drop input", [tmp_path / f"notes {n}.txt" for n in range(3)])
+    page.wait_for_function("document.querySelectorAll('.notices p').length === 3")
+    assert page.locator(".notices .row").count() == 0
+    page.set_input_files(".drop input", [tmp_path / f"notes {n}.txt" for n in range(3, 12)])
+    page.wait_for_selector(".notices .row:has-text('12 could not be added')")
+    assert page.locator(".document").bounding_box()["y"] < 600
+    screenshot(page, "refused-files")
+    page.locator("[aria-label^='Dismiss: '][aria-label*='notes 3.txt']").click()
+    page.wait_for_selector(".notices .row:has-text('11 could not be added')")
+    page.click(".notices >> text=Dismiss all")
+    assert page.locator(".notices > *").count() == 0
+    assert page.evaluate("document.activeElement.type") == "file"
+
+
 def test_an_empty_page_is_one_place_to_drop_files_on_a_phone_too(engine, served, visit):
     page = ready(visit(served(engine), size=(390, 844)))
     box = page.locator(".big-drop").bounding_box()

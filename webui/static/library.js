@@ -122,6 +122,7 @@ mount.addEventListener('change', (event) => {
 
 // ---- uploading files one after another; a refused file does not stop the others
 
+const FOLDED = 4;
 const queue = [];
 let busy = false;
 
@@ -185,10 +186,57 @@ function notice(text) {
   away.type = 'button';
   away.className = 'icon';
   away.textContent = '✕';
-  away.setAttribute('aria-label', list.dataset.dismiss);
-  away.onclick = () => line.remove();
+  away.setAttribute('aria-label', `${list.dataset.dismiss}: ${text}`);
+  away.onclick = () => { line.remove(); count(list); };
   line.append(away);
   list.append(line);
+  count(list);
+}
+
+// From FOLDED notices on, a line above them counts them and dismisses all, and the list scrolls.
+function count(list) {
+  const n = list.querySelectorAll('p').length;
+  list.querySelector('.row')?.remove();
+  list.classList.toggle('many', n >= FOLDED);
+  if (n < FOLDED) return;
+  const row = document.createElement('div'), words = document.createElement('b'), all = document.createElement('button');
+  row.className = 'row';
+  words.textContent = list.dataset.many.replace('{n}', n);
+  all.type = 'button';
+  all.className = 'quiet';
+  all.textContent = list.dataset.all;
+  all.onclick = () => { list.replaceChildren(); count(list); mount.querySelector('.drop input').focus(); };
+  row.append(words, all);
+  list.prepend(row);
+}
+
+// The files of a drop. Of a folder, these are the PDFs in it and in the folders below.
+async function filesOf(transfer) {
+  const files = [...transfer.files]; // both lists are empty once this function waits
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return files;
+  const dropped = [];
+  for (const entry of entries) {
+    const held = await filesIn(entry);
+    if (!held.length) notice(says('noPdfs', { name: entry.name }));
+    dropped.push(...held);
+  }
+  return dropped;
+}
+
+const promised = (ask) => new Promise(ask); // of a function that takes what to call with the result, and with an error
+
+async function filesIn(entry) {
+  if (entry.isFile) return [await promised((done, failed) => entry.file(done, failed))];
+  const reader = entry.createReader(), held = [], files = [];
+  for (let some = [null]; some.length;) { // a folder is read in parts
+    some = await promised((done, failed) => reader.readEntries(done, failed));
+    held.push(...some);
+  }
+  held.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+  for (const inside of held)
+    if (inside.isDirectory || /\.pdf$/i.test(inside.name)) files.push(...await filesIn(inside));
+  return files;
 }
 
 function dropsFiles() {
@@ -206,7 +254,7 @@ function dropsFiles() {
     event.preventDefault();
     inside = 0;
     document.body.classList.remove('dropping');
-    if (adds()) send([...event.dataTransfer.files]);
+    if (adds()) filesOf(event.dataTransfer).then(send);
   });
 }
 
