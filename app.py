@@ -112,7 +112,7 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
             return connection.reader(), CONNECTED
     if options.reader == "quote":
         return quote, AS_REQUESTED
-    return quote, Message("no GLM was chosen; the quote reader needs none and starts at once")
+    return quote, Message("no model was chosen; exact quotes need none and start at once")
 
 
 def reader_in_use(engine: Engine) -> str:

@@ -382,6 +382,9 @@ def test_details_say_what_a_document_is(engine, served, visit):
     assert page.evaluate("document.activeElement.dataset.page") == "1"
     assert page.inner_text(".thumbnails small") == "scanned"
     page.wait_for_function("document.querySelector('.thumbnails img').naturalWidth > 0")
+    engine.document_details[known] = replace(engine.document_details[known], page_kinds=(PageKind.TEXT,) * 12)
+    engine.change()
+    page.wait_for_selector(".details dd:text-is('12')")
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])

@@ -49,6 +49,19 @@ def shows(page, number, label=None):
     page.wait_for_selector(f".layer:has-text('page {number},')")
 
 
+def test_a_page_on_its_way_is_not_asked_for_again(engine, served, visit):
+    page = ready(visit(served(engine)))
+    ask(page)
+    answered(page)
+    page.context.set_offline(True)
+    page.click(".answer .cite")
+    page.wait_for_selector("#viewer :text('Opening the page…'):visible")
+    assert not page.is_visible("#viewer :text('Click a number')")
+    page.context.set_offline(False)
+    page.reload()
+    ready(page)
+
+
 def test_zoom_makes_print_readable_and_stays(opened, screenshot):
     page = opened()
     page.select_option("[aria-label=Zoom]", "fit")

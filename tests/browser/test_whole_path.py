@@ -238,7 +238,7 @@ def test_it_says_what_it_chose_and_why(start, visit, tmp_path):
     while "embedder: multilingual-e5-small" not in log.read_text() and time.monotonic() < deadline:
         time.sleep(0.2)
     said = log.read_text()
-    assert re.search(r"reader: Quote reader .*no GLM was chosen", said)
+    assert re.search(r"reader: Quote reader .*no model was chosen", said)
     assert re.search(r"embedder: multilingual-e5-small .*no download needed", said)
     assert "device: cpu" in said or "device: cuda" in said
     page = visit(app.url)

@@ -107,11 +107,13 @@ def _facts(
 
 
 def _kinds(details: DocumentDetails, language: Language) -> str:
-    """Which pages are of which kind: "1-12 text, 13 scanned, 14-20 text"; only the counts if that would be long."""
+    """Which pages are of which kind: "1-12 text, 13 scanned, 14-20 text"; only the counts if that would be long, or if all are text."""
     runs: list[tuple[PageKind, int, int]] = []
     for kind, pages in groupby(enumerate(details.page_kinds, 1), key=lambda page: page[1]):
         numbers = [number for number, _ in pages]
         runs.append((kind, numbers[0], numbers[-1]))
+    if len(runs) == 1 and runs[0][0] is PageKind.TEXT:
+        return str(len(details.page_kinds))
     if len(runs) > 8:
         counts = {kind: details.page_kinds.count(kind) for kind in dict.fromkeys(details.page_kinds)}
         return ", ".join(f"{count} {say(language, f'is_{kind}')}" for kind, count in counts.items())

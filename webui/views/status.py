@@ -13,6 +13,7 @@ from webui.views.render import render
 
 _READER_WORDS = {"loading": "reader_loading", "failed": "reader_failed"}
 _NAMES = {"Quote reader · no model": "quote_reader", "none": "no_model"}  # words, not models' names
+_SPELT = {"cpu": "CPU"}
 _KNOWN = ("reader", "embedder", "reranker", "device", "index")
 
 
@@ -55,4 +56,4 @@ def shown_choice(choice: Choice, language: Language, *, picks: bool = False) -> 
 
 def name_word(name: str, language: Language) -> str:
     """A component's name on the page: the quote reader's is translated, names of models are not."""
-    return say(language, _NAMES[name]) if name in _NAMES else name
+    return say(language, _NAMES[name]) if name in _NAMES else _SPELT.get(name, name)
