@@ -58,6 +58,9 @@ def test_an_administrator_adds_a_reader_who_sees_what_they_may_do(url, visit, sc
     assert not reader.locator("text=Add a user").count()
 
     page.click("[aria-label='Remove bob']")
+    page.wait_for_selector("text=Erases all documents, conversations and saved questions of bob.")
+    screenshot(page, "account-remove")
+    page.click("button:text-is('Remove bob')")
     page.wait_for_selector("text=bob has been removed")
     reader.reload()
     reader.wait_for_selector("input[name=password]")
@@ -69,7 +72,9 @@ def test_the_login_and_the_account_fit_small_screens_in_chinese(url, visit, scre
     assert page.locator("button").inner_text() == "登录"
     log_in(page, "ann")
     page.wait_for_selector("[data-do=panel]", state="attached")
-    page.goto(f"{url}/account")
+    page.click("#head a[href=account]:visible")
     page.wait_for_selector("text=添加用户")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     screenshot(page, f"account-{scheme}")
+    page.click("text=退出登录 >> nth=0")
+    page.wait_for_selector("input[name=password]")

@@ -107,7 +107,7 @@ def _facts(
 
 
 def _kinds(details: DocumentDetails, language: Language) -> str:
-    """Which pages are of which kind: "1-12 text, 13 scanned, 14-20 text"; only the counts if that would be long, or if all are text."""
+    """Which pages are of which kind: "1-12 text, 13 scanned, 14-20 text"; a count if all are text or that is long."""
     runs: list[tuple[PageKind, int, int]] = []
     for kind, pages in groupby(enumerate(details.page_kinds, 1), key=lambda page: page[1]):
         numbers = [number for number, _ in pages]
