@@ -177,6 +177,7 @@ class Batch:
             for sequence in (*self._running, *self._waiting):
                 sequence.end(error)
             self._running, self._waiting = [], []
+            self._recorder.forget()
             self._working = False
 
     def _admit(self) -> bool:
