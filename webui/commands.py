@@ -57,12 +57,22 @@ def change_users(options: argparse.Namespace, ask: AskPassword | None = None) ->
             raise SettingRefused("--set-role needs --role: administrator, editor or reader.")
         users.set_role(name, Role(options.role))
         _tell(f"{name} is now: {options.role}.")
+        _tell_who_is_missing(users)
     elif name := options.remove_user:
         users.remove(name)
         _tell(f"{name} is removed. The server erases their documents and conversations within a minute.")
+        _tell_who_is_missing(users)
     else:
         return False
     return True
+
+
+def _tell_who_is_missing(users: Users) -> None:
+    left = users.all()
+    if not left:
+        _tell("No user is left: without --auth, the server asks for no logins from its next start on.")
+    elif not any(user.role == Role.ADMINISTRATOR for user in left):
+        _tell("Nobody is an administrator now: --set-role NAME --role administrator makes one.")
 
 
 def change_tokens(options: argparse.Namespace) -> bool:

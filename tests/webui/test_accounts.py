@@ -208,6 +208,17 @@ def test_users_are_added_listed_changed_and_removed_on_the_command_line(tmp_path
     assert "李雷" not in Accounts(Users(tmp_path))
 
 
+def test_whoever_removes_the_last_administrator_or_user_is_told(tmp_path, capsys):
+    command(tmp_path, "--add-user", "ann")
+    command(tmp_path, "--add-user", "bob")
+    command(tmp_path, "--set-role", "bob", "--role", "reader")
+    assert "administrator now" not in capsys.readouterr().err
+    command(tmp_path, "--remove-user", "ann")
+    assert "Nobody is an administrator now" in capsys.readouterr().err
+    command(tmp_path, "--remove-user", "bob")
+    assert "asks for no logins" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "password", "sentence"),
     [
