@@ -14,7 +14,7 @@ from markupsafe import Markup
 from rag.records import AnswerState, Citation, ClaimState, Sentence, Source, View
 from webui.conversation import Conversation, Exchange
 from webui.strings import Language, say, say_message
-from webui.views.doubts import doubt_of
+from webui.views.doubts import doubt_of, unread_names
 from webui.views.markup import append_placeholders, placeholder, remove_placeholders, space_bullets, to_html, visible
 from webui.views.render import render
 from webui.views.short import repeats_list, short_lines, short_text
@@ -204,6 +204,7 @@ def _warnings(exchange: Exchange, language: Language) -> list[str]:
         say_message(language, exchange.error) if exchange.error else "",
         say_message(language, exchange.answer.reply) if exchange.answer and exchange.answer.reply else "",
         doubt.in_one_line(language) if doubt else "",
+        say(language, "unread", names=unread) if (unread := unread_names(exchange)) else "",
         say(language, "stopped") if exchange.stopped else "",
         say_message(language, exchange.answer.cut) if exchange.answer and exchange.answer.cut else "",
     ]

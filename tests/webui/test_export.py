@@ -48,6 +48,12 @@ def test_markdown_has_questions_as_headings_and_citations_as_footnotes():
     assert "**$197 million (Revenue · 2022)**[^2-1]" in text
 
 
+def test_an_export_names_files_that_were_not_searched():
+    exchange = answered(1)
+    exchange.unread = ("a.pdf", "b.pdf", "c.pdf", "d.pdf")
+    assert "still being read: a.pdf, b.pdf, c.pdf…" in as_markdown(Conversation([exchange]), "en").replace("\\", "")
+
+
 def test_markdown_of_a_model_stays_markdown():
     assert "Revenue grew by 12 *percent*.[^1-1]" in as_markdown(Conversation([answered(1, plain=False)]), "en")
 

@@ -16,7 +16,7 @@ from webui.actions.turns import can_be_rated
 from webui.conversation import NO_SENTENCE, Exchange
 from webui.session import Session
 from webui.strings import Language, say
-from webui.views.doubts import Doubt, doubt_of
+from webui.views.doubts import Doubt, doubt_of, unread_names
 from webui.views.links import Link, export_links, link
 from webui.views.markup import space_bullets
 from webui.views.names import shown_name
@@ -28,7 +28,6 @@ from webui.views.status import name_word
 
 UNFOLDED_SOURCES = 4  # the rest are behind one click
 MOST_SOURCES = 100  # sources listed, whether cited or not
-NAMED_FILES = 3  # of those that were still being read
 EXCERPT_CHARACTERS = 240
 MAX_WORD = 20  # characters; a longer one is cut at the end of an excerpt
 
@@ -164,7 +163,7 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         error=exchange.error,
         reply=exchange.answer.reply if exchange.answer else None,
         cut=exchange.answer.cut if exchange.answer else None,
-        unread=_unread(exchange),
+        unread=unread_names(exchange),
         doubt=doubt,
         refused=refused,
         short=short_of(exchange, session),
@@ -213,12 +212,6 @@ def _body(exchange: Exchange, session: Session) -> Markup | None:
     answer = exchange.answer
     repeated = answer is not None and (repeats_rows(answer) or repeats_list(answer))
     return None if repeated else sentences_html(exchange, session)
-
-
-def _unread(exchange: Exchange) -> str:
-    if exchange.answer is None or exchange.answer.reply:
-        return ""
-    return ", ".join(exchange.unread[:NAMED_FILES]) + ("…" if len(exchange.unread) > NAMED_FILES else "")
 
 
 def _understood(exchange: Exchange) -> str:

@@ -9,6 +9,7 @@ from rag.records import AnswerState
 from webui.conversation import Exchange
 from webui.strings import Language, say
 
+NAMED_FILES: Final = 3  # of those that were still being read
 # Title of each state that shows doubt, and what to say if no reason is known, as keys of the page's strings.
 _DOUBTS: Final = {
     AnswerState.CLOSEST: ("state_closest", "why_closest"),
@@ -42,3 +43,10 @@ def doubt_of(exchange: Exchange, language: Language) -> Doubt | None:
         key = "missing" if answer.state is AnswerState.CLOSEST else "missing_none"  # the title of NONE says where
         return Doubt(answer.state, title, say(language, key, names=", ".join(answer.missing)))
     return Doubt(answer.state, title, say(language, reason_key))
+
+
+def unread_names(exchange: Exchange) -> str:
+    """The files that an answer could not search, in words; "" if there were none."""
+    if exchange.answer is None or exchange.answer.reply:
+        return ""
+    return ", ".join(exchange.unread[:NAMED_FILES]) + ("…" if len(exchange.unread) > NAMED_FILES else "")
