@@ -251,6 +251,7 @@ class PhraseSettings:
     min_confidence: float = 0.12  # of a span that is shown as a possible short answer, 0..1
     min_number_confidence: float = 0.3  # the same for a number
     sure_confidence: float = 0.4  # of a span that is stated, 0..1
+    sure_span: float = -2.0  # least log probability of such a span; below it, one in two is wrong
     # Confidence is the logistic function of a sum, fitted to whether held-out spans are right:
     confidence_bias: float = -2.67
     confidence_span: float = 0.90  # of the log probability that the answer is the span

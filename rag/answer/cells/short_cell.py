@@ -39,7 +39,11 @@ _FITS: Final = {
         re.IGNORECASE,
     ),
     Kind.LIST: re.compile(r"[,;/、，；]|\band\b|和|及"),
-    Kind.DATE: re.compile(r"\d|\b(?:mon|tue|wed|thu|fri|sat|sun|daily|weekly)|[年月日每]", re.IGNORECASE),
+    Kind.DATE: re.compile(
+        r"\d|\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|daily|weekly)\b|[年月日每]"
+        r"|(?:^|[-–,/(] ?)(?:mon|tue|wed|thu|fri|sat|sun)\b",
+        re.IGNORECASE,
+    ),
     Kind.PERCENT: re.compile(r"[%％]|百分之"),
     Kind.PERSON: re.compile(r"^\D+$"),
     Kind.PLACE: re.compile(r"^\D*[^\W\d]"),

@@ -77,7 +77,7 @@ def _matches(fact: Fact, rule: Rule, pattern: re.Pattern[str], pages: Sequence[P
             continue
         for match in pattern.finditer(page.text):
             around = _sentence_around(page.text, *match.span())
-            if rule.unless and rule.unless.search(page.text, *around):
+            if rule.unless and rule.unless.search(page.text[slice(*around)]):
                 continue
             stated = (
                 _listed(page, rule, match, around) if fact.form is Form.LIST else _valued(fact, page, match, around)

@@ -52,6 +52,29 @@ _QUANTITY: Final = re.compile(
     re.IGNORECASE,
 )
 _QUANTITIES: Final = frozenset({Kind.NUMBER, Kind.MONEY, Kind.DURATION})
+_NAMED: Final = re.compile(r"[^\W\d_]{2}|[\u4e00-\u9fff]")
+# What a value has, by the kind of thing asked for.
+_VALUES: Final = {
+    **dict.fromkeys(
+        _QUANTITIES,
+        re.compile(
+            rf"{_QUANTITY.pattern}|\b\w{{3,5}}teen\b|\b(?:six|seven|eigh|nine)ty\b"
+            r"|\b(?:hour|dai|week|month|quarter|annual|year)ly\b|\b(?:no|none|zero|few|free|all|both|pairs?|every|each|until|since"
+            r"|always|permanent|indefinite)|[零无两几半每数]",
+            re.IGNORECASE,
+        ),
+    ),
+    Kind.PERCENT: re.compile(
+        rf"{_SIGNS[Kind.PERCENT].pattern}|\b(?:all|none|most|thirds|\w{{3,5}}ths?|one in|two in)\b"
+        r"|\d\s?(?:/|of)\s?\d|\b0?\.\d|分之",
+        re.IGNORECASE,
+    ),
+    Kind.DATE: re.compile(rf"{_SIGNS[Kind.DATE].pattern}|(?-i:[A-Z])|\d|[\u4e00-\u9fff]", re.IGNORECASE),
+    Kind.PERSON: _NAMED,
+    Kind.PLACE: _NAMED,
+}
+_VALUE: Final = r"[$£€¥￥]? ?\(?\d(?:[\d,.]{0,15}\d)?(?: ?[%％])?\)?"
+_ROW: Final = re.compile(rf"\s(?:{_VALUE} {_VALUE}|(?!(?:1\d|20)\d\d$){_VALUE})\s*$")
 
 # What is no answer, whatever it has in common with a question. What a sentence may begin with has patterns of its own,
 # which are tried once and not at each character; where a pattern is slow, a part of what it finds is looked for first.
@@ -110,6 +133,17 @@ def suits(kind: Kind, sentence: str) -> float:
         return float(bool(_QUANTITY.search(sentence)))
     signs = _SIGNS.get(kind)
     return 0.5 if signs is None else float(bool(signs.search(sentence)))
+
+
+def may_be(kind: Kind, value: str) -> bool:
+    """Whether a value can be what is asked for: an amount has a number, a person has letters."""
+    has = _VALUES.get(kind)
+    return has is None or has.search(value) is not None
+
+
+def is_row(sentence: str) -> bool:
+    """Whether it is a row of a table or its header, which ends in values rather than with a full stop."""
+    return _ROW.search(sentence) is not None
 
 
 def is_no_answer(sentence: str, question: str) -> bool:

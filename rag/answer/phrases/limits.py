@@ -1,4 +1,4 @@
-"""Whether a sentence is about the very thing asked for: the bound of a number, the first of all, no sibling by name."""
+"""Whether a sentence is about the very thing asked for: the bound of a number, the most of all, the whole."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 
 from rag.answer.claims.lexicon import are_synonyms, stem, stems_of_deeds
 from rag.answer.claims.quantities import bound_of
+from rag.index.tokenize import terms
 
 _MOST: Final = re.compile(r"\b(?:can|may|could|maximum|max|at most|up to|limit)\b|最多|最大|上限|至多", re.IGNORECASE)
 _LEAST: Final = re.compile(r"\b(?:minimum|min|at least|must|needs?|required?)\b|最少|最小|下限|至少", re.IGNORECASE)
@@ -49,6 +50,17 @@ _ORDER: Final = re.compile(
     r"|third|new|depart\w*)\b",
     re.IGNORECASE,
 )
+_ASKED_EXTREME: Final = re.compile(
+    r"\b(?:most|least|fewest|(?:bigg|larg|high|low|small|long|short|old|young|fast|strong|weak|rich|cheap)est"
+    r"|(?:bigger|larger|higher|lower|smaller)(?! than\b))\b",
+    re.IGNORECASE,
+)
+_EXTREME: Final = re.compile(
+    r"\b(?:most|least|fewest|\w{3,20}est|primar\w{2,5}(?! due\b)|principal\w*|major\w*|main\w*|top|leading|record"
+    r"|predominant\w*|maximum|minimum|peak\w*|half|(?:more|less|fewer|\w{3,20}er) than|only|all|none)\b",
+    re.IGNORECASE,
+)
+_PART: Final = re.compile(r"\b(?:including|includes?|of (?:which|whom))\b[^,;]{0,80}$", re.IGNORECASE)
 
 
 def bound_asked_for(question: str, text: str, start: int, end: int) -> tuple[int, int]:
@@ -78,6 +90,24 @@ def is_of_other_noun(question: str, text: str, start: int, texts: Sequence[str])
 def lacks_order(question: str, text: str) -> bool:
     """Whether a question asks who or what came before or after another, but a text gives no order."""
     return _ASKED_ORDER.search(question) is not None and _ORDER.search(text) is None
+
+
+def lacks_extreme(question: str, text: str) -> bool:
+    """Whether a question asks for the most or least of several, but a text does not compare."""
+    return _ASKED_EXTREME.search(question) is not None and _EXTREME.search(text) is None
+
+
+def is_part(question: str, text: str, start: int) -> bool:
+    """Whether the number at text[start:] is of a part of what the question asks for: "90 shops, including 12 here".
+
+    The part is what is asked for if the question has a word of its clause that stands nowhere before it.
+    """
+    part = _PART.search(text, 0, start)
+    if part is None:
+        return False
+    behind = re.split(r"[,;.]\s", text[part.start() :], maxsplit=1)[0]
+    own = {stem(term) for term in terms(behind)} - {stem(term) for term in terms(text[: part.start()])}
+    return own.isdisjoint(stem(term) for term in terms(question))
 
 
 def lacks_verb(question: str, text: str) -> bool:

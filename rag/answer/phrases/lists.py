@@ -39,6 +39,8 @@ _LIST_START: Final = re.compile(
 )
 _LIST_END: Final = re.compile(r"等[^、]{0,6}$|(?<=\w)[一二三四五六七八九十两]个?[^、]{0,3}$")
 _TABLE_ROW: Final = re.compile(r"(?:\s[$£€¥]?\s?\(?\d[\d,.]{0,15}[%)]{0,2}){2}$")
+_NAME: Final = re.compile(r"[A-Z][\w&’'.-]{1,30}(?: (?:of |the |de )?[A-Z&][\w&’'.-]{0,30}){0,4}")
+_NAMES: Final = re.compile(rf"{_NAME.pattern}(?:, {_NAME.pattern}){{0,25}},? (?:and|or) {_NAME.pattern}")
 MAX_ITEMS: Final = 30
 MAX_INLINE_ITEM: Final = 60  # characters of an item within a sentence
 MAX_ITEM_CHARACTERS: Final = 240  # of an item as it is shown; a longer one is cut at its first sentence
@@ -181,6 +183,12 @@ def enumeration_around(sentence: str, start: int, end: int) -> list[tuple[int, i
     inside = any(a <= start and end <= b for a, b in items)
     short = all(b - a <= MAX_INLINE_ITEM for a, b in items)
     return [_without_end(sentence, *one) for one in items] if inside and short and len(items) > 2 else [(start, end)]
+
+
+def names_around(sentence: str, start: int, end: int) -> list[tuple[int, int]]:
+    """The names of the enumeration that the span [start, end) is in: "France, Germany, and Spain"; [] without one."""
+    around = next((one for one in _NAMES.finditer(sentence) if one.start() <= start and end <= one.end()), None)
+    return [one.span() for one in _NAME.finditer(sentence, *around.span())] if around else []
 
 
 def _without_end(sentence: str, start: int, end: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from rag.language import mainly_chinese
 
 _DATE: Final = re.compile(
     rf"\b\d{{1,2}}(?:st|nd|rd|th)? {MONTH}\.?,? \d{{4}}\b|\b{MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}\b"
-    r"|\d{4}年(?:\d{1,2}月)?(?:\d{1,2}日)?|\b(?:1[5-9]|20)\d\d\b",
+    rf"|\d{{4}}年(?:\d{{1,2}}月)?(?:\d{{1,2}}日)?|(?:\b{MONTH},? )?\b(?:1[5-9]|20)\d\d\b",
     re.IGNORECASE,
 )
 _BEGINNING: Final = re.compile(
@@ -31,6 +31,8 @@ _TWO_VALUES: Final = re.compile(r"\W?[$£€¥￥][\d,.]+ [$£€¥￥][\d,.]+|[
 _SAME_UNIT: Final = re.compile(r"\d[\d,.]{0,12} ?(?P<unit>[^\W\d_]{1,10}) \d[\d,.]{0,12} ?(?P=unit)")  # "650 W 860 W"
 _TWO_YEARS: Final = re.compile(r"((?:1[5-9]|20)\d\d) and ((?:1[5-9]|20)\d\d)")
 _TIMES: Final = re.compile(r"(?:more than |about |nearly )?(?:once|twice|double|half)", re.IGNORECASE)
+_YEAR: Final = re.compile(r"\byears?\b|年", re.IGNORECASE)
+_BETWEEN: Final = re.compile(r"\bbetween (?P<low>[$£€¥￥]?\d[\d,.]{0,20}(?: (?:million|billion|thousand))?) and $")
 _MAX_NAME: Final = 12  # words of a name
 _WHICH_ONE: Final = re.compile(r"^\W*which (?!of\b)\w", re.IGNORECASE)
 _FINITE: Final = re.compile(
@@ -45,7 +47,7 @@ _CONDITION: Final = re.compile(r"\W{0,5}(?:if|in case|如果|倘若|若)[^,，�
 _WORDS_AFTER: Final = 2  # that a span may have after a date
 _HAN_FORMS: Final = re.compile(r"(?:股份)?有限(?:责任)?公司|集团|公司")
 # Of companies, and what reports call their own.
-_FORMS: Final = frozenset("inc corp corporation company co ltd plc llc group the our registrant".split())
+_FORMS: Final = frozenset("inc corp corporation company co ltd plc llc group holding the our registrant".split())
 _MAX_SENTENCE: Final = 1_000  # characters
 _HAN_NAMES_AFTER: Final = re.compile(r"(?:、[\u4e00-\u9fff·]{2,4})+(?=[，。；;,.（(]|$)")
 _LEGAL_FORM: Final = re.compile(r"(?:\b(?:GmbH|Inc|Ltd|LLP|LLC|plc|PLC|Corp|Corporation|AG|Co)\b\.?)$")
@@ -76,6 +78,8 @@ def refined(kind: Kind, question: str, text: str, start: int, end: int) -> tuple
         return _date_asked_for(question, text, start, end)
     if kind is Kind.NUMBER and (votes := _votes_asked_for(question, text, start, end)):
         return votes
+    if kind in (Kind.NUMBER, Kind.MONEY) and (low := _BETWEEN.search(text, 0, start)):
+        return low.start("low"), end
     if kind in (Kind.NUMBER, Kind.DURATION):
         return bound_asked_for(question, text, start, end)
     return _new_value(text, start, end) if _NEW.search(question) else (start, end)
@@ -163,7 +167,7 @@ def _date_asked_for(question: str, text: str, start: int, end: int) -> tuple[int
         fitting = [date for date, lead in zip(dates, leads, strict=True) if asked.search(lead)]
         if other.search(leads[n]) and not asked.search(leads[n]) and fitting:
             return fitting[0]
-    start, stop = min(start, dates[n][0]), dates[n][1]
+    start, stop = start if _YEAR.search(question) else min(start, dates[n][0]), dates[n][1]
     goes_on = len(re.findall(r"[^\W\d_]{2,}", text[stop:end])) > _WORDS_AFTER
     return start, stop if goes_on else max(end, stop)
 

@@ -22,12 +22,12 @@ from rag.answer.phrases.counted import (
     is_of_other_years,
     names_count,
 )
-from rag.answer.phrases.fit import CLAUSE_NUMBER, NUMBERING, is_no_answer
+from rag.answer.phrases.fit import CLAUSE_NUMBER, NUMBERING, is_no_answer, is_row, may_be
 from rag.answer.phrases.headed import HEADED_KINDS, deeds_first, find_headed, find_label
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.labels import asked_address, find_address, find_expansion, find_numbered
-from rag.answer.phrases.limits import is_of_other_noun, lacks_order, lacks_verb
-from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
+from rag.answer.phrases.limits import is_of_other_noun, is_part, lacks_extreme, lacks_order, lacks_verb
+from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, names_around, split_items
 from rag.answer.phrases.negated import denies, is_negated
 from rag.answer.phrases.offices import (
     asks_for_directors,
@@ -64,7 +64,8 @@ _JOINING: Final = re.compile(r"\s(?:and|or|but|nor|the|an?|of|for|from|with|than
 _REASONED: Final = frozenset({Kind.WHY, Kind.HOW, Kind.LIST, Kind.CHANGE})  # what no single value answers
 _TOLD: Final = 0.7  # confidence in the answer of a label or an office
 _NO_COUNT: Final = re.compile(r"[%％$£€¥￥]|\bpercent\b|百分之")  # beside what is no count
-_DOUBTS: Final = (is_of_other_deed, lacks_order, lacks_verb)  # of a sentence, whether it is about another thing
+# Of a sentence: is it about something else?
+_DOUBTS: Final = (is_of_other_deed, lacks_order, lacks_extreme, lacks_verb)
 _GOES_ON: Final = re.compile(r"[，；;。](?=[^\W\d_])")  # of a value: another clause
 _COMPUTED: Final = frozenset({Operation.AVERAGE, Operation.RATIO, Operation.SUM, Operation.PERCENT_CHANGE})
 _PERCENT: Final = re.compile(r"[%％]|\bpercent\b")
@@ -115,7 +116,7 @@ class PhraseFinder:
             return _stated(*release, sources, evidence), odds
         if kind not in _REASONED and (told := _told(named or question, kind, evidence, sources)):
             return _stated(*told, sources, evidence), odds
-        return self._span(span, question, kind, evidence, sources), odds
+        return self._span(span, question, kind, evidence, sources, named or question), odds
 
     def _decided(
         self, question: str, evidence: Sequence[Evidence], sources: Sequence[Source], term_weight: TermWeight
@@ -139,7 +140,13 @@ class PhraseFinder:
         return ShortAnswer(values, citations=cited, confidence=found.share), [quoted, *rest]
 
     def _span(
-        self, span: Span | None, question: str, kind: Kind, evidence: Sequence[Evidence], sources: Sequence[Source]
+        self,
+        span: Span | None,
+        question: str,
+        kind: Kind,
+        evidence: Sequence[Evidence],
+        sources: Sequence[Source],
+        named: str,
     ) -> Phrase | None:
         confidence = self._confidence(span, evidence) if span else 0.0
         least = self.settings.min_number_confidence if kind in _NUMBERS else self.settings.min_confidence
@@ -153,17 +160,16 @@ class PhraseFinder:
             start, end = in_asked_clause(question, found.text, start, end)
         if start >= end or _is_unfit(kind, question, found.text, start, end):
             return None
-        sure = confidence >= self.settings.sure_confidence and (not is_negated(question) or denies(found.text))
-        sure = sure and not any(doubt(question, found.text) for doubt in _DOUBTS)
-        sure = sure and not _is_operand(question, found.text)
-        sure = sure and may_be_release(question, found.text, start, end)
-        sure = sure and not (kind in _NUMBERS and _GOES_ON.search(found.text, start, end))
+        if answers_nothing(named, found.text, start, end):
+            return None
+        sure = confidence >= self.settings.sure_confidence and span.log_probability >= self.settings.sure_span
+        sure = sure and not _is_doubtful(kind, question, found.text, start, end)
         sure = sure and not is_of_other_noun(question, found.text, start, [one.text for one in evidence])
         if kind is Kind.WHY and not gives_cause(question, found.text, start):
             if moves(question):
                 return None
             sure = False
-        spans = _items(found.text, start, end) if kind is Kind.LIST else [(start, end)]
+        spans = _items(found.text, start, end, several=kind is Kind.LIST)
         cited = tuple(citation_of(found, a, b, sources) for a, b in spans)
         values = tuple(" ".join(found.text[a:b].split()) for a, b in spans)
         quoted = kind is Kind.WHY
@@ -217,12 +223,25 @@ def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> boo
         return True
     if (kind is Kind.PERSON or asks_which(question)) and is_clause(text[start:end]):
         return True
+    if kind is Kind.PERSON and not may_be(kind, text[start:end]):
+        return True
     if _is_no_value(kind, question, text[start:end]):
         return True
     whole = NUMBERING.sub("", text[:start]) == "" and end >= len(text.rstrip())
-    if is_of_condition(question, text, start, end) or (whole and is_no_answer(text, question)):
+    return is_of_condition(question, text, start, end) or (whole and is_no_answer(text, question))
+
+
+def _is_doubtful(kind: Kind, question: str, text: str, start: int, end: int) -> bool:
+    """Whether a span is a best guess at most: about something else, a part of what is asked, or of another kind."""
+    if is_row(text) or not may_be(kind, text[start:end]):
         return True
-    return answers_nothing(question, text, start, end)
+    if is_negated(question) and not denies(text):
+        return True
+    if any(doubt(question, text) for doubt in _DOUBTS) or _is_operand(question, text):
+        return True
+    if kind in _NUMBERS and (_GOES_ON.search(text, start, end) or is_part(question, text, start)):
+        return True
+    return not may_be_release(question, text, start, end)
 
 
 def _is_no_value(kind: Kind, question: str, value: str) -> bool:
@@ -241,10 +260,15 @@ def _is_operand(question: str, text: str) -> bool:
     return operation in _COMPUTED and not is_own_word(operation, text)
 
 
-def _items(sentence: str, start: int, end: int) -> list[tuple[int, int]]:
-    """The items of a span that is an enumeration, or of the enumeration that it is an item of."""
+def _items(sentence: str, start: int, end: int, *, several: bool) -> list[tuple[int, int]]:
+    """The span or, if it is or belongs to an enumeration, its items; `several`: whether the question asks for them."""
     inside = [(start + a, start + b) for a, b in split_items(sentence[start:end])]
-    return inside if inside != [(start, end)] else enumeration_around(sentence, start, end)
+    names = names_around(sentence, start, end)
+    if len(names) > len(inside) and (several or len(inside) > 1):
+        return names
+    if not several:
+        return [(start, end)]
+    return inside if len(inside) > 1 else enumeration_around(sentence, start, end)
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:

@@ -128,6 +128,12 @@ def test_abbreviations_in_brackets_tell_where_an_item_ends() -> None:
     assert found is None or not found.certain
 
 
+def test_segments_of_a_part_of_the_company_are_not_its_own() -> None:
+    text = "We have three segments defined by region: Norway, Canada, and Chile. Rest of World comprises two segments: "
+    assert stated("segments", text + "Peru and Mali.") == ("Norway", "Canada", "Chile")
+    assert stated("segments", "It sells fish. Rest of World comprises two segments: Peru and Mali.") == ()
+
+
 def test_segments_are_read_from_the_lines_below() -> None:
     text = "We operate in two reportable segments:\n• Marine (MAR);\n• Land (LND).\nThe Marine segment makes sonars."
     assert stated("segments", text) == ("Marine (MAR)", "Land (LND)")

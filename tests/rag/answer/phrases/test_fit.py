@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.answer.phrases import fit
-from rag.answer.phrases.fit import is_no_answer, suits
+from rag.answer.phrases.fit import is_no_answer, is_row, may_be, suits
 from rag.answer.phrases.kind import Kind
 
 
@@ -97,3 +97,38 @@ def test_a_sentence_that_begins_with_a_name_and_short_values_may_answer(text: st
 def test_what_a_pattern_finds_has_a_part_that_is_looked_for_first(pattern, parts, folded, data):
     text = data.draw(st.from_regex(pattern, fullmatch=True))
     assert fit._has(text.casefold() if folded else text, parts)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "possible"),
+    [
+        (Kind.NUMBER, "stock price volatility", False),
+        (Kind.NUMBER, "fourteen", True),
+        (Kind.MONEY, "generally month-to-month", False),
+        (Kind.MONEY, "十八万元", True),
+        (Kind.PERCENT, "1,106", False),
+        (Kind.PERCENT, "two thirds", True),
+        (Kind.DATE, "prior to the expiration date", False),
+        (Kind.DATE, "the end of World War I", True),
+        (Kind.PERSON, "1975", False),
+        (Kind.PERSON, "王涛", True),
+        (Kind.THING, "anything", True),
+    ],
+)
+def test_a_value_must_be_of_the_kind_that_is_asked_for(kind: Kind, value: str, *, possible: bool) -> None:
+    assert may_be(kind, value) is possible
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("In-line stores (including employee-only stores) 46", True),
+        ("(Dollars in millions) 2023 2022", True),
+        ("Net sales $ 17,626.6 $ (16.2)", True),
+        ("The plague reached England in June 1349", False),
+        ("It has 46 stores.", False),
+        ("It has 46.", False),
+    ],
+)
+def test_a_row_ends_in_values(text: str, *, row: bool) -> None:
+    assert is_row(text) is row

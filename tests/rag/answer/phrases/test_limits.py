@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.phrases.limits import bound_asked_for, is_of_other_noun, lacks_order, lacks_verb
+from rag.answer.phrases.limits import (
+    bound_asked_for,
+    is_of_other_noun,
+    is_part,
+    lacks_extreme,
+    lacks_order,
+    lacks_verb,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +62,18 @@ def test_who_came_before_another_stands_where_an_order_is_told() -> None:
     assert lacks_order(question, "Helen Okafor was elected treasurer; Simon Baird received 12 votes.")
     assert not lacks_order(question, "Walter Prosser stepped down as treasurer.")
     assert not lacks_order("Who is the treasurer?", "Helen Okafor was elected treasurer.")
+
+
+def test_what_is_the_most_is_told_by_a_text_that_compares() -> None:
+    question = "Which game brings it most of its revenue?"
+    assert lacks_extreme(question, "Revenue fell, primarily due to lower revenue from the game Destiny.")
+    assert not lacks_extreme(question, "Candy Crush is our largest source of revenue.")
+    assert not lacks_extreme("Which game brings it revenue?", "The game Destiny brings revenue.")
+
+
+def test_a_number_after_including_is_of_a_part_unless_the_question_asks_for_it() -> None:
+    text = "We have recycled 2.7 billion pounds of electronics, including 183 million pounds in Canada."
+    part, whole = text.index("183"), text.index("2.7")
+    assert is_part("How many pounds of electronics has it recycled?", text, part)
+    assert not is_part("How many pounds has it recycled in Canada?", text, part)
+    assert not is_part("How many pounds of electronics has it recycled?", text, whole)

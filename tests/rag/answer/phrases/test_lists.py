@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rag.answer.phrases.lists import enumeration_around, find_list, split_items
+from rag.answer.phrases.lists import enumeration_around, find_list, names_around, split_items
 from rag.records import Source
 from rag.settings import PhraseSettings
 
@@ -99,3 +99,16 @@ def test_white_space_without_end_takes_little_time():
     assert split_items(text)
     assert enumeration_around(text, len(text) - 1, len(text))
     assert time.process_time() - began < 2.0  # the square of its length takes 30 s
+
+
+@pytest.mark.parametrize(
+    ("sentence", "item", "expected"),
+    [
+        ("Our employees in France, Germany, and Spain have one.", "Spain", ["France", "Germany", "Spain"]),
+        ("Firms such as Bank of Wales and Ann Lee compete.", "Ann Lee", ["Bank of Wales", "Ann Lee"]),
+        ("The board met in Paris, then rested.", "Paris", []),
+    ],
+)
+def test_a_name_stands_for_the_names_around_it(sentence: str, item: str, expected: list[str]) -> None:
+    start = sentence.index(item)
+    assert [sentence[a:b] for a, b in names_around(sentence, start, start + len(item))] == expected

@@ -16,6 +16,7 @@ from rag.answer.phrases.refine import (
 
 TERM = "The tenancy begins on 1 April 2021 and continues for eighteen months, ending on 30 September 2022."
 VOTES = "Of 65 members present, 25 votes for and 40 against were counted."
+RANGE = "$2.2 billion and $3 billion"
 FEE = "The board lowered the fee from $28 to $19 with effect from 1 January."
 
 
@@ -32,6 +33,9 @@ FEE = "The board lowered the fee from $28 to $19 with effect from 1 January."
             "1997 and opened its first shop in 1998",
             "May 2, 1997",
         ),
+        (Kind.DATE, "When did he join?", "He has been a director since February 1991.", "1991", "February 1991"),
+        (Kind.DATE, "In what year did he join?", "He has been a director since February 1991.", "1991", "1991"),
+        (Kind.MONEY, "How much is planned?", "It plans between $2.2 billion and $3 billion.", "$3 billion", RANGE),
         (Kind.NUMBER, "How many members voted against it?", VOTES, "25 votes for and 40", "40"),
         (Kind.NUMBER, "How many votes were cast in favour?", VOTES, "25 votes for and 40", "25"),
         (Kind.NUMBER, "How many people came to the vote?", VOTES, "65", "65"),
@@ -54,6 +58,7 @@ def test_a_span_becomes_what_is_asked_for(kind: Kind, question: str, text: str, 
         ("How tall is he?", "He is 6 feet 2 inches tall.", "6 feet 2 inches", False),
         ("Which is larger, Acme or Novex?", "Acme is larger.", "Acme", False),
         ("What is Acme's business?", "Acme (the Company) is a public company.", "the Company", True),
+        ("Who owns the rest of Acme?", "Acme Holdings, LLC manages it.", "Acme Holdings", True),
         ("这家企业做什么？", "本集团主营水泵。", "集团", True),
         ("What is the limit?", "Baggage £1,500 £75", "£1,500 £75", True),
         ("What is the limit?", "Baggage £1,500 £75", "£1,500", False),

@@ -73,18 +73,45 @@ def test_a_span_does_not_end_on_a_joining_word(text: str, expected: str) -> None
     assert text[start:end] == expected
 
 
+def span_in(text: str, span: str, question: str, log_probability: float = 0.0, named: str = "") -> Phrase | None:
+    """What a model makes of a sentence if it takes a span for the answer."""
+
+    class Model:
+        def find(self, question: str, evidence: list[Evidence]) -> Span:
+            start = text.index(span)
+            return Span(0, start, start + len(span), log_probability, -20.0)
+
+    finder = PhraseFinder(Model(), PhraseSettings())  # type: ignore[arg-type]
+    return finder.find(question, [Evidence(1, text, 2.0)], SOURCES, lambda term: 1.0, named)[0]
+
+
 @pytest.mark.parametrize(("span", "sure"), [("三十日，并支付一个月", False), ("一个月", True)])
 def test_a_value_that_goes_on_in_another_clause_is_not_sure(span: str, *, sure: bool) -> None:
     text = "提前退租的，应提前三十日，并支付一个月租金作为违约金。"
 
-    class Model:
-        def find(self, question: str, evidence: list[Evidence]) -> Span:
-            return Span(0, text.index(span), text.index(span) + len(span), 0.0, -20.0)
-
-    finder = PhraseFinder(Model(), PhraseSettings())  # type: ignore[arg-type]
-    found, _ = finder.find("提前退租要付多少违约金？", [Evidence(1, text, 2.0)], SOURCES, lambda term: 1.0)
+    found = span_in(text, span, "提前退租要付多少违约金？")
     assert found is not None
     assert found[0].sure is sure
+
+
+@pytest.mark.parametrize(("log_probability", "sure"), [(-0.5, True), (-2.5, False)])
+def test_a_span_that_the_model_hesitates_about_is_not_sure(log_probability: float, *, sure: bool) -> None:
+    found = span_in("The bridge opened in 1874.", "1874", "When was the bridge opened?", log_probability)
+    assert found is not None
+    assert found[0].sure is sure
+
+
+def test_the_company_that_a_question_names_is_not_its_answer() -> None:
+    text = "The vaccine that Ferrodine developed with Lumetra is sold."
+    asked, named = "Who developed the vaccine with ?", "Who developed the vaccine with Ferrodine?"
+    assert span_in(text, "Ferrodine", asked) is not None
+    assert span_in(text, "Ferrodine", asked, named=named) is None
+
+
+def test_several_names_are_completed_from_their_enumeration() -> None:
+    found = span_in("Makers such as Ferrodine, Lumetra, and Oskara compete.", "Lumetra, and Oskara", "Who competes?")
+    assert found is not None
+    assert found[0].values == ("Ferrodine", "Lumetra", "Oskara")
 
 
 def test_whose_office_it_is_is_told_by_the_question_with_its_name() -> None:
