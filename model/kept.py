@@ -24,7 +24,7 @@ from torch import nn
 
 from model import assemble, checkpoint, outliers, quantise, weight_layout
 from model.checkpoint import TensorFiles, open_checkpoint
-from model.families import MB, Precision
+from model.families import EXACT_COLUMNS, MB, SHARING_HEADS, Precision
 from model.quantise import Int4Linear, Int8Embedding, Int8Linear, packs_for_avx512
 from rag.errors import AskError
 
@@ -115,7 +115,7 @@ def _code_version() -> str:
         Path(str(module.__file__)).read_text(encoding="utf-8")
         for module in (assemble, checkpoint, outliers, quantise, weight_layout)
     ]
-    return _hash([sources, torch.__version__, packs_for_avx512()])
+    return _hash([sources, EXACT_COLUMNS, SHARING_HEADS, torch.__version__, packs_for_avx512()])
 
 
 def _hash(value: Any) -> str:

@@ -78,7 +78,13 @@ def needed_bytes(
     kv: KvPrecision = KvPrecision.FULL,
 ) -> int:
     """Memory in bytes to load a model and answer with a KV cache of `context` tokens; computed, not measured."""
-    return dimensions.weight_bytes(precision) + answer_bytes(dimensions, precision, context, device, kv)
+    return model_bytes(dimensions, precision, device) + answer_bytes(dimensions, precision, context, device, kv)
+
+
+def model_bytes(dimensions: ModelDimensions, precision: Precision, device: torch.device) -> int:
+    """Memory in bytes of a loaded model; one published in 4 bits takes a little less, as it keeps no columns exact."""
+    keeps_columns = precision is Precision.INT4 and device.type == "cpu"
+    return dimensions.weight_bytes(precision) + (dimensions.exact_bytes if keeps_columns else 0)
 
 
 def answer_bytes(

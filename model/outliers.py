@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import torch
 
+from model.families import EXACT_COLUMNS
 from model.generate import forward
 from model.kv_cache import preallocated_cache
 from model.quantise import Int4Linear
 from model.weight_layout import Weight
 
-EXACT_COLUMNS: Final = 4  # of each matrix: 9 MB of ChatGLM2-6B's 3.8 GB
 ROWS_AT_A_TIME: Final = 1024  # read from the checkpoint
 SAMPLE: Final = (
     "The annual report for 2023 describes what the company sells, where it operates and which risks it faces. Net sales"

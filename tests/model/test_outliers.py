@@ -3,11 +3,15 @@
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import GlmConfig
 
-from model.families import Precision
+from model.assemble import assemble, dimensions_of, empty_model
+from model.chatglm1 import ChatGLM1Config
+from model.families import EXACT_COLUMNS, Precision
 from model.load import load_reader
 from model.load_settings import LoadSettings
-from model.outliers import EXACT_COLUMNS, SAMPLE, sample_ids, shares
+from model.memory import model_bytes
+from model.outliers import SAMPLE, keep_outliers, sample_ids, shares
 from model.quantise import Int4Linear, dense_from_rows
 from model.weight_layout import Weight
 from tests.model.checkpoints import publish
@@ -54,6 +58,23 @@ def test_a_model_keeps_the_columns_of_its_large_inputs(tmp_path):
         assert (LOUD in exact) == is_loud or not is_loud
         wanted = tensors[f"model.{name}.weight"][:, exact].float()
         assert torch.allclose(layer.weight[:, exact].float(), wanted, rtol=0.02, atol=1e-4)
+
+
+@pytest.mark.parametrize("shared", [4, 1, None])
+def test_the_memory_reckoned_has_the_columns(shared):
+    """`shared`: query heads that share keys and values, which then have 8 bits; None: a model of the first generation."""
+    sizes = {"vocab_size": 64, "hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 2}
+    if shared is None:
+        config = ChatGLM1Config(**sizes, num_attention_heads=8, bos_token_id=2, gmask_token_id=3, mask_token_id=4)
+    else:
+        heads = {"num_attention_heads": 8, "num_key_value_heads": 8 // shared, "head_dim": 32}
+        config = GlmConfig(**sizes, **heads, pad_token_id=0, eos_token_id=1)
+    published = {name: Weight(torch.randn(one.shape)) for name, one in empty_model(config).state_dict().items()}
+    cpu = torch.device("cpu")
+    model = assemble(config, published.items(), Precision.INT4, cpu)
+    keep_outliers(model, published.items(), [7, 3, 2])
+    held = sum(one.nbytes for one in (*model.parameters(), *model.buffers()) if one.dim() > 1)
+    assert held == model_bytes(dimensions_of(config), Precision.INT4, cpu)
 
 
 def test_one_token_does_not_decide():
