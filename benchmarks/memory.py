@@ -32,11 +32,14 @@ from model.families import GB, CheckpointLayout, KvPrecision, ModelDimensions, P
 from model.kept import KeptModels
 from model.kv_cache import preallocated_cache
 from model.memory import PROMPT_CHUNK, needed_bytes
+from model.outliers import keep_outliers
 from model.sampling import make_sampler
 from model.weight_layout import Weight
 from rag.reader import Sampling
 
 ANSWER = 8  # tokens
+SAMPLE_TOKENS = 190  # of the text that shows the loader which columns to keep exact
+FIRST = "chatglm1"  # model type of the first generation, which reads a prompt in one piece
 
 
 def main() -> None:
@@ -93,12 +96,20 @@ def report(dimensions: ModelDimensions, layout: CheckpointLayout, options: argpa
 def assembled(config: Any, precision: Precision, device: torch.device, options: argparse.Namespace) -> Any:
     """The model, read from the folder of --kept if an earlier run kept it there."""
     if options.kept is None:
-        return assemble(config, random_weights(config), precision, device)
+        return quantised(config, precision, device)
     kept, key = KeptModels(options.kept), f"{options.family}-{precision}-{config.num_hidden_layers}"
     model = kept.load(key, config, precision)
     if model is None:
-        model = assemble(config, random_weights(config), precision, device)
+        model = quantised(config, precision, device)
         kept.keep(key, model)
+    return model
+
+
+def quantised(config: Any, precision: Precision, device: torch.device) -> Any:
+    """The model from its random weights, with the columns that the loader keeps exact."""
+    model = assemble(config, random_weights(config), precision, device)
+    if precision is Precision.INT4 and device.type == "cpu":
+        keep_outliers(model, random_weights(config), prompt_of(config, SAMPLE_TOKENS))
     return model
 
 
@@ -141,13 +152,18 @@ def random_weights(config: Any) -> Iterator[tuple[str, Weight]]:
             yield name, Weight(torch.ones(empty.shape) if name.endswith("norm.weight") else noise[: empty.numel()])
 
 
+def prompt_of(config: Any, tokens: int) -> list[int]:
+    """A prompt of so many tokens."""
+    prompt = [5] * tokens
+    if config.model_type == FIRST:
+        prompt[-2:] = [config.gmask_token_id, config.bos_token_id]
+    return prompt
+
+
 def answer(model: Any, context: int, kv: KvPrecision) -> tuple[float, float]:
     """Fill the context and generate: seconds for the last chunk of the prompt, and per generated token."""
-    first_generation = model.config.model_type == "chatglm1"
-    prompt = [5] * (context - ANSWER)
-    if first_generation:
-        prompt[-2:] = [model.config.gmask_token_id, model.config.bos_token_id]
-    computed = len(prompt) if first_generation else min(len(prompt), PROMPT_CHUNK)
+    prompt = prompt_of(model.config, context - ANSWER)
+    computed = len(prompt) if model.config.model_type == FIRST else min(len(prompt), PROMPT_CHUNK)
     cache = preallocated_cache(model.config, context, kv=kv)
     _fill(model, cache, len(prompt) - computed)
     start = time.perf_counter()
