@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
+from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
 from model.batch import MAX_SEQUENCES
 from model.command_line import add_model_options, load_model
@@ -126,14 +127,15 @@ def language_model(reader: GlmReader) -> Any:
             return scorer.encode(string)
 
         def _loglikelihood_tokens(self, requests: Iterable[Any], **_: Any) -> list[tuple[float, bool]]:
-            return [scorer.log_likelihood(context, continuation) for _, context, continuation in requests]
+            shown = tqdm(list(requests), desc="scoring")
+            return [scorer.log_likelihood(context, continuation) for _, context, continuation in shown]
 
         def loglikelihood_rolling(self, requests: Iterable[Any], disable_tqdm: bool = False) -> list[float]:
             return [scorer.log_likelihood((), scorer.encode(one.args[0]))[0] for one in requests]
 
-        def generate_until(self, requests: Iterable[Any], disable_tqdm: bool = False) -> list[str]:
+        def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
             with ThreadPoolExecutor(MAX_SEQUENCES) as threads:  # generated together
-                return list(threads.map(_write, requests))
+                return list(tqdm(threads.map(_write, requests), desc="writing", total=len(requests)))
 
     def _write(request: Any) -> str:
         context, options = request.args
@@ -151,37 +153,53 @@ def language_model(reader: GlmReader) -> Any:
 def run(reader: GlmReader, tasks: Sequence[str], *, folder: Path | None = None, limit: int | None = None) -> Any:
     """What lm_eval measures. `folder`: with your own tasks; `limit`: questions per task.
 
-    Raises SettingRefused for a task that does not exist, ReaderError without lm_eval.
+    Raises SettingRefused for a task that does not exist or whose data cannot be read, ReaderError without lm_eval.
     """
     lm_eval = harness()
+    if folder is not None and not folder.is_dir():
+        raise SettingRefused("{folder} of --tasks-from is not a folder.", folder=str(folder))
     manager = lm_eval.tasks.TaskManager(include_path=None if folder is None else str(folder), include_defaults=False)
     if any(task not in manager.all_tasks for task in tasks):  # reading the thousands of its own tasks takes a while
         manager = lm_eval.tasks.TaskManager(include_path=None if folder is None else str(folder))
     unknown = [task for task in tasks if task not in manager.all_tasks]
     if unknown:
         raise SettingRefused("lm_eval has no task {task}; `lm_eval ls tasks` lists them.", task=repr(unknown[0]))
-    return lm_eval.simple_evaluate(
-        model=language_model(reader), tasks=list(tasks), task_manager=manager, limit=limit, bootstrap_iters=0
-    )
+    model = language_model(reader)
+    try:
+        return lm_eval.simple_evaluate(
+            model=model, tasks=list(tasks), task_manager=manager, limit=limit, bootstrap_iters=0
+        )
+    except OSError as error:  # a hub that cannot be reached, a file that does not exist
+        raise SettingRefused("The data of a task cannot be read: {reason}", reason=str(error)) from error
 
 
 def report(name: str, family: str, measured: Mapping[str, Any]) -> dict[str, Any]:
-    """The percentage for each task, and what was published for the family."""
+    """The score of each task in per cent, what it measures, and what was published for the family."""
     published = PUBLISHED.get(family.lower(), {})
     scores = {}
     for task, values in measured["results"].items():
-        score = next((values[key] for key in _SCORES if key in values), None)
-        if score is not None:
-            scores[task] = {"score": round(100 * float(score), 2), "published": published.get(task)}
+        metric = next(filter(values.__contains__, (*_SCORES, *_shares(values))), None)
+        if metric is not None:
+            score = round(100 * float(values[metric]), 2)
+            scores[task] = {"score": score, "metric": metric, "published": published.get(task)}
     return {"model": name, "tasks": scores, "questions": measured.get("n-samples", {})}
+
+
+def _shares(values: Mapping[str, Any]) -> list[str]:
+    """The metrics that may be a share of something, unlike a perplexity."""
+    return [
+        name for name, value in values.items()
+        if "_stderr" not in name and isinstance(value, float) and 0 <= value <= 1
+    ]  # fmt: skip
 
 
 def table(found: Mapping[str, Any]) -> str:
     """The report, for people."""
-    lines = [f"{found['model']}\n", f"{'task':32} {'here':>8} {'published':>10}\n"]
+    lines = [f"{found['model']}\n", f"{'task':32} {'questions':>10} {'here, %':>8} {'published, %':>13}  metric\n"]
     for task, values in found["tasks"].items():
         published = "" if values["published"] is None else f"{values['published']:.2f}"
-        lines.append(f"{task:32} {values['score']:8.2f} {published:>10}\n")
+        asked = found["questions"].get(task, {}).get("effective", "")  # of its own, none for a group of tasks
+        lines.append(f"{task:32} {asked:>10} {values['score']:8.2f} {published:>13}  {values['metric']}\n")
     return "".join(lines)
 
 
@@ -198,14 +216,28 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _check(out: Path, tasks: Sequence[str]) -> None:
+    """Raise SettingRefused for what would fail only after hours of measuring."""
+    if not tasks:
+        raise SettingRefused("--tasks names no task.")
+    try:
+        with out.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise SettingRefused(
+            "{file} of --out cannot be written: {reason}", file=str(out), reason=error.strerror or str(error)
+        ) from error
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     options = parser().parse_args(arguments)
     try:
         harness()
-        reader = load_model(options)
         tasks = [task.strip() for task in options.tasks.split(",") if task.strip()]
+        _check(options.out, tasks)
+        reader = load_model(options)
         measured = run(reader, tasks, folder=options.tasks_from, limit=options.limit)
     except AskError as error:
         sys.stderr.write(f"{error}\n")

@@ -147,4 +147,36 @@ def test_the_command_writes_what_it_measured(tasks, tmp_path, capsys):
 def test_the_table_shows_what_was_published():
     measured = {"results": {"mmlu": {"acc,none": 0.5}, "gsm8k": {"exact_match,flexible-extract": 0.25}, "odd": {}}}
     text = table(report("mine", "chatglm2-6b", measured))
-    assert [line.split() for line in text.splitlines()[2:]] == [["mmlu", "50.00", "45.46"], ["gsm8k", "25.00", "28.05"]]
+    assert [line.split()[:3] for line in text.splitlines()[2:]] == [
+        ["mmlu", "50.00", "45.46"],
+        ["gsm8k", "25.00", "28.05"],
+    ]
+
+
+def test_a_share_of_another_kind_is_shown_with_its_name_but_no_perplexity():
+    values = {"alias": "own", "word_perplexity,none": 12.0, "f1_stderr,none": 0.1, "f1,none": 0.4}
+    found = report("mine", "chatglm2-6b", {"results": {"own": values}, "n-samples": {"own": {"effective": 7}}})
+    assert table(found).splitlines()[2].split() == ["own", "7", "40.00", "f1,none"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--tasks", "choice", "--out", "{folder}/none/out.json"), "none/out.json of --out cannot be written: No such"),
+        (("--tasks", " , ", "--out", "{folder}/out.json"), "--tasks names no task."),
+        (
+            ("--tasks", "choice", "--out", "{folder}/out.json", "--tasks-from", "{folder}/none"),
+            "none of --tasks-from is",
+        ),
+        (("--tasks", "lost", "--out", "{folder}/out.json", "--tasks-from", "{folder}"), "The data of a task cannot be"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")  # of lm_eval and its libraries
+def test_what_cannot_be_measured_is_one_sentence(given, said, tmp_path, capsys):
+    data = (
+        f"dataset_path: json\ndataset_kwargs:\n  data_files:\n    test: {tmp_path / 'none.jsonl'}\ntest_split: test\n"
+    )
+    (tmp_path / "lost.yaml").write_text(f"task: lost\n{data}output_type: generate_until\ndoc_to_text: said\n")
+    options = [one.format(folder=tmp_path) for one in given]
+    assert main([str(write_alphabet(tmp_path)), "--precision", "fp32", "--device", "cpu", *options]) == 1
+    assert said in capsys.readouterr().err
