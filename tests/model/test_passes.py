@@ -3,12 +3,13 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, Glm4Config, Glm4MoeConfig, GlmConfig
 
-from model.batch import Batch
+from model.batch import DECODING_SHARE, Batch
 from model.families import KvPrecision
 from model.generate import PromptStopped, forward
 from model.kv_cache import preallocated_cache
@@ -198,6 +199,26 @@ def test_a_short_prompt_is_answered_while_a_long_one_is_read(models, monkeypatch
         assert [reading.result(), short.result()] == [alone(model, ids, Sampling(4, 0)) for ids in (long, [5, 7, 9])]
     assert begun == [3, len(long)]
     assert sizes[:3] == [PROMPT_CHUNK, 3, PROMPT_CHUNK + 1]  # the last with a token of the short one's answer
+
+
+def test_tokens_that_take_long_do_not_hold_up_who_waits_for_a_first_one(models, monkeypatch):
+    """A pass that reads takes 3 seconds here; one that only writes takes twice what that leaves for writing."""
+    clock, passes = [0.0], []
+
+    def timed(model, pieces, stopped):
+        passes.append(("reads", 3.0) if any(piece.new > 1 for piece in pieces) else ("writes", 2.9))
+        clock[0] += passes[-1][1]
+        return run_together(model, pieces, stopped)
+
+    monkeypatch.setattr("model.batch.run_together", timed)
+    monkeypatch.setattr("model.batch.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    model, batch = models["chatglm3"], Batch(models["chatglm3"])
+    long = [5 + n % 200 for n in range(6 * PROMPT_CHUNK)]
+    with passes_seen(model, batch, 2):
+        together(batch, [([5, 7, 9], Sampling(30, 0)), (long, Sampling(2, 0))])
+    last = max(at for at, (kind, _) in enumerate(passes) if kind == "reads")
+    seconds = {kind: sum(one for name, one in passes[:last] if name == kind) for kind in ("reads", "writes")}
+    assert 0 < seconds["writes"] < seconds["reads"] * DECODING_SHARE + 2.9
 
 
 def test_people_who_ask_over_the_same_sources_at_once_have_them_read_once(models):
