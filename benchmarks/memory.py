@@ -24,15 +24,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 
-from model import generate as loop
 from model.assemble import assemble, empty_model
 from model.checkpoint import LazyMatrix
-from model.device import pick_device
+from model.device import pick_device, release_freed_memory
 from model.families import GB, CheckpointLayout, KvPrecision, ModelDimensions, Precision, find_family
 from model.kept import KeptModels
 from model.kv_cache import preallocated_cache
 from model.memory import PROMPT_CHUNK, needed_bytes
 from model.outliers import keep_outliers
+from model.passes import Piece, run_together
 from model.sampling import make_sampler
 from model.weight_layout import Weight
 from rag.reader import Sampling
@@ -102,6 +102,7 @@ def assembled(config: Any, precision: Precision, device: torch.device, options: 
     if model is None:
         model = quantised(config, precision, device)
         kept.keep(key, model)
+        release_freed_memory()  # as the loader does
     return model
 
 
@@ -168,13 +169,13 @@ def answer(model: Any, context: int, kv: KvPrecision) -> tuple[float, float]:
     _fill(model, cache, len(prompt) - computed)
     start = time.perf_counter()
     with torch.inference_mode():
-        scores = loop.forward(model, prompt, computed, cache)
+        scores = run_together(model, [Piece(prompt, computed, cache)], threading.Event().is_set)[0]
     first = time.perf_counter() - start
     sample = make_sampler(Sampling(temperature=0), prompt)
     start = time.perf_counter()
     for _ in range(ANSWER):
         prompt.append(sample(scores))
-        scores = loop.forward(model, prompt, 1, cache)
+        scores = run_together(model, [Piece(prompt, 1, cache)], threading.Event().is_set)[0]
     if threading.active_count() > 1:
         raise RuntimeError("generation must not leave threads behind")
     return first, (time.perf_counter() - start) / ANSWER

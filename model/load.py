@@ -17,7 +17,14 @@ import torch
 from model.adapters import Adapter, apply_adapter, read_adapter
 from model.assemble import TensorProgress, assemble, dimensions_of, empty_model
 from model.checkpoint import TensorFiles, open_checkpoint, read_config, read_json
-from model.device import attention_implementation, compute_dtype, free_bytes, pick_devices, torch_errors
+from model.device import (
+    attention_implementation,
+    compute_dtype,
+    free_bytes,
+    pick_devices,
+    release_freed_memory,
+    torch_errors,
+)
 from model.families import GB, CheckpointLayout, Family, KvPrecision, Precision, find_family, guess_family
 from model.hub import find_checkpoint
 from model.kept import KeptModels, key_of
@@ -163,6 +170,8 @@ class PreparedModel:
             self._keep_outliers(model)
         if kept is not None:
             kept.keep(key, model)
+        if self.device.type == "cpu":
+            release_freed_memory()  # of quantising, tens of megabytes
         return model
 
     def _keep_outliers(self, model: Any) -> None:

@@ -111,8 +111,8 @@ def prompt_cache_bytes(dimensions: ModelDimensions, choice: PrecisionChoice, dev
 def working_bytes(dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device) -> int:
     """Memory in bytes, besides weights and KV cache, while a prompt that fills the context is read.
 
-    This covers the activations of one chunk of the prompt, the attention mask, the keys and values of one layer
-    repeated for all heads and, on CUDA, the matrix that bitsandbytes dequantises.
+    This covers the activations of one chunk of the prompt, the attention mask and, on a GPU, the keys and values of one
+    layer repeated for all heads and the matrix that bitsandbytes dequantises.
     """
     width = compute_dtype(precision, device).itemsize
     rows = min(PROMPT_CHUNK, context) if not dimensions.one_piece else context
@@ -120,7 +120,7 @@ def working_bytes(dimensions: ModelDimensions, precision: Precision, context: in
     activations = rows * (_HIDDEN_STATES * dimensions.hidden + inner) * width
     mask = rows * context * _MASK_BYTES
     repeated = 0
-    if dimensions.groups < dimensions.heads:
+    if dimensions.groups < dimensions.heads and device.type != "cpu":
         repeated = 2 * context * dimensions.heads * dimensions.head_dim * width
     dequantised = 0
     if device.type == "cuda" and precision is Precision.INT4:

@@ -19,7 +19,7 @@ from model.families import BIDIRECTIONAL_TYPES, GB
 from model.generate import forward, last_positions, stoppable_between_layers
 from model.learned_prefix import learned_tokens
 from model.memory import PROMPT_CHUNK
-from model.ragged import ONE_TOKEN, RaggedCache, Rows, ragged_attention
+from model.ragged import ONE_TOKEN, RaggedCache, Rows, ragged_attention, supports_ragged
 
 LARGE_PASS: Final = 2048  # tokens read in one pass on a GPU with memory to spare
 LARGE_PASS_FREE: Final = 8 * GB  # free memory from which there is; a large pass of GLM-4-9B takes 0.5 GB
@@ -90,8 +90,8 @@ def run_together(model: Any, pieces: Sequence[Piece], stopped: Callable[[], bool
 
 
 def _computed(model: Any, pieces: Sequence[Piece]) -> list[torch.Tensor]:
-    # For a single token on a CPU, `model.ragged` attends to keys as they are; transformers repeats them for all heads.
-    if len(pieces) == 1 and (pieces[0].new > 1 or model.device.type != "cpu"):
+    # On a CPU, `model.ragged` attends to keys as they are; transformers repeats them for all heads, which costs memory.
+    if len(pieces) == 1 and not (model.device.type == "cpu" and supports_ragged(model)):
         return [forward(model, piece.ids, piece.new, piece.cache) for piece in pieces]
     ids = [token for piece in pieces for token in piece.ids[-piece.new :]]
     positions = [last_positions(model, piece.ids, piece.new, piece.cache) for piece in pieces]

@@ -15,12 +15,12 @@ from rag.errors import OutOfMemory, ReaderError, SettingRefused
 CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
 # Resident peak at full size, GB, by `benchmarks/memory.py` (benchmarks/LOG.md).
 MEASURED = [
-    ("chatglm2-6b", "int4", 2048, 4.37),
-    ("chatglm2-6b", "int4", 8192, 4.61),
+    ("chatglm2-6b", "int4", 2048, 4.365),
+    ("chatglm2-6b", "int4", 8192, 4.54),
     ("chatglm-6b", "int4", 2048, 5.84),
     ("chatglm-6b", "int8", 2048, 8.28),
 ]
-MEASURED_WITH_INT8 = ("chatglm2-6b", "int4", 32_768, 5.314)  # keys and values in INT8
+MEASURED_WITH_INT8 = ("chatglm2-6b", "int4", 32_768, 4.812)  # keys and values in INT8
 
 
 @pytest.mark.parametrize(("name", "precision", "context", "peak"), MEASURED)
@@ -144,10 +144,10 @@ def test_the_memory_listed_is_the_memory_that_loading_asks_for(name, device):
 
 
 def test_the_list_marks_what_fits_with_a_shorter_context():
-    """GLM-4-9B in INT4 needs 6.9 GB with 8,192 tokens on a CPU, and 6.5 GB with 2,048."""
+    """GLM-4-9B in INT4 needs 6.8 GB with 8,192 tokens on a CPU, and 6.5 GB with 2,048."""
     lines = {line.split()[0]: line for line in list_models("cpu", free=66 * GB // 10).splitlines() if "zai-org" in line}
-    assert "6.9+" in lines["zai-org/GLM-4-9B-0414"]
-    assert "4.7*" in lines["zai-org/chatglm2-6b"]
+    assert "6.8+" in lines["zai-org/GLM-4-9B-0414"]
+    assert "4.6*" in lines["zai-org/chatglm2-6b"]
     assert "+" not in lines["zai-org/GLM-4-32B-0414"]
 
 
@@ -156,8 +156,8 @@ def test_the_list_is_for_the_context_that_is_asked_for():
     listed = list_models("cpu", free=20 * GB, context=32_768)
     lines = {line.split()[0]: line for line in listed.splitlines() if "zai-org" in line}
     assert "32,768 tokens of context" in listed
-    assert "5.8*" in lines["zai-org/chatglm2-6b-32k"]
-    assert "4.7*" in lines["zai-org/chatglm2-6b"]
+    assert "5.3*" in lines["zai-org/chatglm2-6b-32k"]
+    assert "4.6*" in lines["zai-org/chatglm2-6b"]
 
 
 def test_the_list_names_the_context_its_memory_is_for():

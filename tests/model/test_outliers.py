@@ -62,7 +62,7 @@ def test_a_model_keeps_the_columns_of_its_large_inputs(tmp_path):
 
 @pytest.mark.parametrize("shared", [4, 1, None])
 def test_the_memory_reckoned_has_the_columns(shared):
-    """`shared`: query heads that share keys and values, which then have 8 bits; None: a model of the first generation."""
+    """`shared`: query heads that share keys and values, which then have 8 bits; None: the first generation."""
     sizes = {"vocab_size": 64, "hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 2}
     if shared is None:
         config = ChatGLM1Config(**sizes, num_attention_heads=8, bos_token_id=2, gmask_token_id=3, mask_token_id=4)
