@@ -73,6 +73,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "answering.gate_alphabetic_to_han": (0, 10),
     "answering.gate_han_to_alphabetic": (0, 10),
     **{f"answering.figures.confidence.{field.name}": (-20, 20) for field in dataclasses.fields(FigureConfidence)},
+    "answering.phrases.sure_span": (-20, 0),
     "answering.phrases.confidence_bias": (-20, 20),
     "answering.phrases.confidence_span": (-20, 20),
     "answering.phrases.confidence_none": (-20, 20),
