@@ -220,9 +220,12 @@ def _check(out: Path, tasks: Sequence[str]) -> None:
     """Raise SettingRefused for what would fail only after hours of measuring."""
     if not tasks:
         raise SettingRefused("--tasks names no task.")
+    is_new = not out.exists()
     try:
         with out.open("a", encoding="utf-8"):
             pass
+        if is_new:
+            out.unlink()
     except OSError as error:
         raise SettingRefused(
             "{file} of --out cannot be written: {reason}", file=str(out), reason=error.strerror or str(error)

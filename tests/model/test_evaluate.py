@@ -180,3 +180,4 @@ def test_what_cannot_be_measured_is_one_sentence(given, said, tmp_path, capsys):
     options = [one.format(folder=tmp_path) for one in given]
     assert main([str(write_alphabet(tmp_path)), "--precision", "fp32", "--device", "cpu", *options]) == 1
     assert said in capsys.readouterr().err
+    assert not (tmp_path / "out.json").exists()
