@@ -46,6 +46,7 @@ from rag.records import (
     ShortAnswer,
     Source,
 )
+from rag.retrieve.everyday_words import in_words_of_documents, says_in
 from rag.retrieve.query import build_query
 from rag.retrieve.retriever import Retriever
 from rag.settings import Settings
@@ -243,6 +244,7 @@ class Answerer:
         query = build_query(asked.question, asked.history, limit, retrieval.query, complete=complete)
         if complete:
             query = self._names.as_written(query, asked.scope)
+            query = in_words_of_documents(query, says_in(self._coverage(asked)))
         named = self._retriever.searching.named_documents(query.completed, asked.scope)
         query = self._names.without_own_name(query, named, asked.scope)
         count = count or asked.options.preferences.sources or retrieval.sources

@@ -35,8 +35,9 @@ _SAYS_LITTLE: Final = frozenset(
     ).split()
 )
 _ASKING_HAN: Final = re.compile(
-    r"[的了吗呢是有和与在为被把能会要请问个]|多少|什么|怎么|哪[家个]公司|哪[个些种款家位]?|每|可以|需要|一个|现在"
+    rf"叫(?:什么)?(?:名字)?(?![{CJK}])|[谁他她它的了吗呢是有和与在为被把能会要请问个]|多少|什么|怎么|哪[家个]公司|哪[个些种款家位]?|每|可以|需要|一个|现在"
 )
+_HOW_GREAT: Final = "多大"  # asks for a size, but with another property for that one: 功率多大, 多大年纪
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,12 @@ class Wording:
 def wording_of(question: str) -> Wording:
     """The parts of a question that say what is asked for."""
     text, parts = content(question.rstrip("?？ ")), list[_Part]()
-    for asking, stands in _attributes():
-        if match := asking.search(question):
+    asked = [(match, stands) for asking, stands in _attributes() if (match := asking.search(question))]
+    for match, stands in sorted(asked, key=lambda one: -len(one[0].group())):
+        text = text.replace(match.group(), " ")
+        others = (other for other, _ in asked if other is not match)
+        if match.group() != _HOW_GREAT or not any(one.start() <= match.start() <= one.end() for one in others):
             parts.append(_Part(stands, 1.0, fixed=True))
-            text = text.replace(match.group(), " ")
     for match in _TOKEN.finditer(text := _ASKING_HAN.sub(" ", text)):
         token = match.group()
         if _HAN.match(token):

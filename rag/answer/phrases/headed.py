@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from rag.answer.cells.matching import wording_of
 from rag.answer.phrases.kind import Kind
 from rag.answer.phrases.lists import FoundList, Line, lines_of, split_items
-from rag.language import find_han, mainly_chinese
+from rag.language import CJK, find_han, mainly_chinese
 from rag.reader import Evidence
 from rag.records import Source
 
@@ -25,6 +26,12 @@ _NAME: Final = re.compile(
     r"[A-Z][\w&.'’-]*(?: (?:of|the|for|and|[A-Z][\w&.'’-]*)){2,}"
 )  # of an institution, no heading
 _LABEL: Final = re.compile(r"\W*(?P<label>[^:：\n]{2,40})[:：]\s*(?P<value>[^\s:：；;].{0,80})")
+_NEXT_LABEL: Final = re.compile(rf"[\s，,;；]\s{{0,20}}(?=[{CJK}（）()]{{2,12}}[:：])")
+_IN_BRACKETS: Final = re.compile(r"[（(][^（）()]{1,20}[)）]")
+_OTHER_VALUE: Final = re.compile(
+    r"[，,](?=\s{0,5}(?:电话|手机|邮箱|微信|传真|地址|tel\b|phone\b|e-?mail\b))", re.IGNORECASE
+)
+_END: Final = 2  # characters of a Chinese label that name what it is for
 _SHARE: Final = 0.7  # of the question that a heading and its document have
 _LABEL_SHARE: Final = 0.9  # the same of a label
 _LOOKED_AT: Final = 12  # sentences
@@ -52,17 +59,36 @@ def find_headed(question: str, sources: Sequence[Source]) -> FoundList | None:
 def find_label(
     question: str, evidence: Sequence[Evidence], sources: Sequence[Source]
 ) -> tuple[Evidence, int, int] | None:
-    """The line whose label the question names, using otherwise only words about its document, and its value."""
+    """The label that the question names, using otherwise only words about its document, and its value.
+
+    A line may have several labels: "性别：男　年龄：46岁". If no label is the very one, it is the only one of which the
+    question names the end: 功率 of 额定功率.
+    """
     wording, texts = wording_of(question), {source.number: source for source in sources}
+    longer = []
     for found in evidence[:_LOOKED_AT] if wording.parts else ():
-        line = _LABEL.fullmatch(found.text.rstrip("。. \n"))
-        if line is None or not (held := wording.held(line["label"])) or wording.unasked(line["label"]):
-            continue
         source = texts[found.number]
-        share = wording.share(held | wording.held(_context(source)), chinese=mainly_chinese(found.text))
-        if share >= _LABEL_SHARE and held - wording.held(source.text.partition("\n")[0]):
-            return found, line.start("value"), line.start("value") + len(line["value"].rstrip())
-    return None
+        for line in _labels(found.text):
+            label = _IN_BRACKETS.sub("", line["label"])
+            if not (held := wording.held(label)) or held <= wording.held(source.text.partition("\n")[0]):
+                continue
+            share = wording.share(held | wording.held(_context(source)), chinese=mainly_chinese(found.text))
+            own = _OTHER_VALUE.split(line["value"], 1)[0]
+            value = found, line.start("value"), line.start("value") + len(own.rstrip())
+            if share >= _LABEL_SHARE and (label in question or not wording.unasked(label)):
+                return value
+            if share >= _LABEL_SHARE and wording.held(label[-_END:]) == held and find_han(label):
+                longer.append(value)
+    return longer[0] if len({found.text[start:end] for found, start, end in longer}) == 1 else None
+
+
+def _labels(text: str) -> Iterator[re.Match[str]]:
+    """The labels of a line, each with its value."""
+    starts = [0, *(match.end() for match in _NEXT_LABEL.finditer(text))]
+    for start, end in pairwise([*starts, len(text)]):
+        field = _LABEL.fullmatch(text, start, start + len(text[start:end].rstrip("。. \n\u3000，,;；")))
+        if field is not None:
+            yield field
 
 
 def deeds_first(question: str, evidence: Sequence[Evidence], sources: Sequence[Source]) -> Sequence[Evidence]:

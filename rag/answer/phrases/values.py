@@ -31,7 +31,7 @@ _CURRENCY: Final = (
 )
 _TIME: Final = (
     r"(?:(?:business |working |calendar )?(?:years?|months?|weeks?|days?|hours?|minutes?|seconds?|decades?)\b"
-    r"|个?(?:年|月|周|天|日|小时|分钟|秒))"
+    r"|个?半?(?:年半?|月|周|天半?|日|小时半?|分钟|秒))"  # 一个半小时, 一年半
 )
 _VALUES: Final = {
     Kind.MONEY: re.compile(rf"[$£€¥￥]\s?{_NUMBER}{_SCALE}|{_NUMBER}{_SCALE}\s?{_CURRENCY}", re.IGNORECASE),
@@ -94,6 +94,8 @@ def cut_to_value(kind: Kind, question: str, text: str, start: int, end: int) -> 
     found = list(_VALUES[kind].finditer(text, start, end))
     if width >= _LONG and found and (len(found) == 1 or kind is Kind.MONEY):
         start, end = found[0].span()
+    # Take along the beginning of a value that is cut: 一个|半小时.
+    start = next((one.start() for one in _VALUES[kind].finditer(text) if one.start() < start < one.end()), start)
     # Take the unit along.
     after = _UNIT_AFTER.match(text, end) if kind is Kind.MONEY and text[end - 1 : end].isalnum() else None
     return start, after.end() if after else end

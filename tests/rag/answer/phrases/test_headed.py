@@ -81,3 +81,27 @@ def test_the_sentence_with_the_deed_comes_before_one_that_is_only_about_the_same
     given = evidence(NEWS)[1:]
     assert deeds_first("Who founded Thornbury Glassworks?", given, [source(NEWS)])[0] is given[1]
     assert deeds_first("Who resigned at Thornbury Glassworks?", given, [source(NEWS)])[0] is given[0]
+
+
+FORM = "型号：MW-FB40　额定电压：220V　额定功率：860W　容量：4升"
+PARTIES = "出租方（甲方）：张建国 承租方（乙方）：李晓梅"
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "expected"),
+    [
+        ("容量是多少？", FORM, "4升"),
+        ("功率多大？", FORM, "860W"),
+        ("额定电压是多少？", FORM, "220V"),
+        ("电流是多少？", FORM, None),
+        ("额定的是什么？", FORM, None),
+        ("承租方叫什么？", PARTIES, "李晓梅"),
+        ("出租方是谁？", PARTIES, "张建国"),
+        ("他多大年纪？", "姓名：王建军　性别：男　年龄：46岁", "46岁"),
+        ("领队是谁？", "领队：扎西多吉，电话 138 8017 4426。", "扎西多吉"),
+        ("日期是什么？", "发票日期：5月9日　到期日期：6月8日", None),
+    ],
+)
+def test_a_line_may_have_several_labels(question: str, text: str, expected: str | None) -> None:
+    found = find_label(question, [Evidence(1, text, 1.0)], [source("A form\n" + text)])
+    assert (found and text[found[1] : found[2]]) == expected

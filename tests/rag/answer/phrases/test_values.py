@@ -33,6 +33,8 @@ from rag.answer.phrases.values import cut_to_value
             "until the end of the term",
             "until the end of the term",
         ),
+        (Kind.DURATION, "会议持续多久？", "会议预计持续一个半小时。", "半小时", "一个半小时"),
+        (Kind.DURATION, "租期多长？", "租期为一年半。", "年半", "一年半"),
         (Kind.THING, "What is it?", "a pump; and a valve", "a pump; and a valve", "a pump; and a valve"),
     ],
 )
