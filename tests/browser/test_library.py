@@ -61,7 +61,7 @@ def test_a_long_name_stays_in_the_panel_and_shows_how_it_ends(engine, served, vi
     assert [end[-8:] for end in page.locator(".document .end").all_inner_texts()] == [
         "2022.pdf",
         "2023.pdf",
-        "_end.pdf",
+        "end.pdf",
     ]
     page.locator(".document .remove").last.click()
     page.wait_for_selector(".undo button")
