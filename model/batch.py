@@ -3,8 +3,8 @@
 A sequence joins and leaves while the others continue (iteration-level scheduling: Yu et al. 2022, "Orca", OSDI). Short
 prompts are read together, long ones in chunks (`model.passes`). Between two passes that read, the answers being written
 get more tokens, for half the time that reading took, so that nobody waits long (Agrawal et al. 2024, "Sarathi-Serve",
-OSDI). A pass that reads also computes their next tokens, except on a GPU: there, passes that only write are recorded
-(`model.recorded`) and take less time than their tokens add to another pass.
+OSDI). A pass that reads also computes their next tokens, unless passes that only write are recorded (`model.recorded`):
+those take less time than their tokens add to another pass.
 
 One thread runs the model for as long as somebody waits for a token. Does not know text or prompts.
 """

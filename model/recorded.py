@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from transformers.cache_utils import Cache
 
+from model.bidirectional import score_mask
 from model.generate import last_positions
 from model.kv_cache import States, has_plain_attention, preallocated
 from model.passes import Piece
@@ -68,7 +69,7 @@ class FixedPass:
         self._reaches = [_reach_of(piece) for piece in pieces]
         self._ids = torch.zeros(1, len(pieces), dtype=torch.int64, device=model.device)
         self._places = torch.zeros(len(pieces), dtype=torch.int64, device=model.device)
-        self._positions = _positions(model, pieces).clone()
+        self._positions = _positions(model, pieces)
 
     def reaches(self, pieces: Sequence[Piece]) -> bool:
         """Whether the new token of each sequence lies within its reach."""
@@ -83,9 +84,11 @@ class FixedPass:
     def states(self, caches: Sequence[Cache]) -> torch.Tensor:
         """Compute the last hidden states, (1, sequences, hidden). The caches do not count the new tokens."""
         places = torch.split(self._places, 1)
-        rows = [
-            Rows(1, _mask(reach, place, self._model.dtype)) for reach, place in zip(self._reaches, places, strict=True)
+        filled = [
+            torch.arange(reach, device=place.device) <= place
+            for reach, place in zip(self._reaches, places, strict=True)
         ]
+        rows = [Rows(1, score_mask(visible, self._model.dtype)[None]) for visible in filled]
         cache = PlacedCache(caches, rows, places)
         with ragged_attention(self._model, cache):
             output = getattr(self._model, self._model.base_model_prefix)(
@@ -109,12 +112,6 @@ def _positions(model: Any, pieces: Sequence[Piece]) -> torch.Tensor:
     return torch.cat([last_positions(model, piece.ids, 1, piece.cache) for piece in pieces], dim=-1)
 
 
-def _mask(reach: int, place: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Added to the scores, (1, reach): 0 up to the place of the new token, minus infinity behind it."""
-    columns = torch.arange(reach, device=place.device)
-    return torch.where(columns <= place, 0.0, -torch.inf).to(dtype)[None]
-
-
 @dataclass(slots=True)
 class _Recording:
     """A pass that was recorded. It keeps the caches of its sequences alive, also of those whose answers have ended."""
@@ -126,7 +123,8 @@ class _Recording:
 
     def replayed(self, pieces: Sequence[Piece]) -> torch.Tensor:
         """The states after some of the sequences, (1, pieces, hidden). The others compute what nobody needs."""
-        at = [self._slots()[id(piece.cache)] for piece in pieces]
+        slots = self._slots()
+        at = [slots[id(piece.cache)] for piece in pieces]
         for slot, piece in zip(at, pieces, strict=True):
             self.latest[slot] = piece
         self.fixed.fill(self.latest)
@@ -147,15 +145,10 @@ class Recorder:
 
     def __init__(self, model: Any) -> None:
         """`model`: of transformers."""
+        self.is_usable = can_record(model)  # whether its passes can be recorded, as far as is known
         self._model = model
-        self._can_record = can_record(model)
         self._passes = 0  # without a graph, one after another
         self._recording: _Recording | None = None
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether passes of this model can be recorded, as far as is known."""
-        return self._can_record
 
     @torch.inference_mode()
     def logits(self, pieces: Sequence[Piece], *, settled: bool) -> list[torch.Tensor] | None:
@@ -164,7 +157,7 @@ class Recorder:
         None, with nothing done, if they must be computed without a graph. `settled`: no other sequence is about to join
         these, so that recording a graph for them is worth the time.
         """
-        if not self._can_record or any(piece.new > 1 for piece in pieces):
+        if not self.is_usable or any(piece.new > 1 for piece in pieces):
             return None
         if not self._serves(pieces):
             self._passes += 1
@@ -218,7 +211,7 @@ class Recorder:
             return None
         except RuntimeError as error:
             logger.warning("CUDA graphs are not used, because recording one failed: %s", error)
-            self._can_record = False
+            self.is_usable = False
             return None
         return _Recording(fixed, list(pieces), graph, states)
 

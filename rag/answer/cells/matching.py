@@ -102,6 +102,7 @@ def wording_of(question: str) -> Wording:
     """The parts of a question that say what is asked for."""
     text, parts = content(question.rstrip("?？ ")), list[_Part]()
     asked = [(match, stands) for asking, stands in _attributes() if (match := asking.search(question))]
+    # The longest first, so that nothing is left of 多大年纪 once it is understood.
     for match, stands in sorted(asked, key=lambda one: -len(one[0].group())):
         text = text.replace(match.group(), " ")
         others = (other for other, _ in asked if other is not match)
