@@ -33,6 +33,7 @@ def said_in(text):
         ("谁是房东？", "员工手册", "谁是房东？"),
         ("Who is the landlord?", LEASE, "Who is the lessor?"),
         ("How many days off do I get?", LEASE, "How many paid leave do I get?"),
+        ("What is the Wi-Fi password?", "The tenants pay for broadband.", "What is the Wi-Fi password?"),
         ("What is the landlordship?", LEASE, "What is the landlordship?"),
     ],
 )
